@@ -1,0 +1,320 @@
+//! A running queue: its rules under a lock, and the ways out of its consumers.
+//!
+//! Lock rank 2; never two at once. Everything that changes the queue is one [`LiveQueue::turn`]:
+//! commands in, then deliveries while somebody can take one. Deliveries are handed to the
+//! outboxes before the lock is let go: otherwise two turns could swap places, and a consumer
+//! would see messages out of order. What reaches beyond the queue (it became unused) is carried
+//! out after the lock is let go.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::outbox::{Locked, Outbox, Outlet, Stalled};
+use super::vhost::Vhost;
+use super::{Shared, after};
+use crate::message::Message;
+use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
+use crate::queue::consumers::{ConsumerKey, ExclusiveConsumer, Subscription};
+use crate::queue::{Command, Counters, Effect, Outcome, Queue, Undeletable};
+use crate::store::Record;
+use crate::wire::method::AnyMethod;
+
+/// How many publishes are applied under one hold of the lock, so that a large read of one
+/// publisher does not keep the others waiting.
+const TURN: usize = 512;
+
+/// A queue that can be published to and consumed from.
+pub struct LiveQueue {
+    /// Its number.
+    pub id: QueueId,
+    /// Its name.
+    pub name: QueueName,
+    /// It goes with its last consumer.
+    auto_delete: bool,
+    durable: bool,
+    vhost: Weak<Vhost>,
+    shared: Arc<Shared>,
+    core: Mutex<Core>,
+}
+
+struct Core {
+    queue: Queue,
+    /// By the consumer's slot.
+    outlets: Vec<Option<Outlet>>,
+    effects: Vec<Effect>,
+}
+
+/// What a queue is made with.
+pub struct NewQueue {
+    /// Its number.
+    pub id: QueueId,
+    /// Its name.
+    pub name: QueueName,
+    /// It survives a restart.
+    pub durable: bool,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+}
+
+/// How many messages and consumers a queue has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that wait.
+    pub ready: usize,
+    /// Messages handed out and not settled.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// Bytes of all bodies it holds.
+    pub body_bytes: u64,
+    /// What it has counted.
+    pub counters: Counters,
+}
+
+/// What a turn left to be done after the lock.
+#[derive(Default)]
+struct Rest {
+    position: LogPosition,
+    unused: bool,
+}
+
+impl LiveQueue {
+    /// An empty queue.
+    pub fn new(new: NewQueue, vhost: Weak<Vhost>, shared: Arc<Shared>) -> Self {
+        let NewQueue { id, name, durable, auto_delete } = new;
+        let queue = Queue::new(durable && shared.store.keeps_records());
+        let core = Mutex::new(Core { queue, outlets: Vec::new(), effects: Vec::new() });
+        Self { id, name, auto_delete, durable, vhost, shared, core }
+    }
+
+    /// Applies a batch in one turn. Returns the log position that makes it safe.
+    pub fn turn(self: &Arc<Self>, commands: impl IntoIterator<Item = Command>) -> LogPosition {
+        let rest = {
+            let mut core = self.core.lock();
+            self.turn_locked(&mut core, commands)
+        };
+        self.finish(&rest)
+    }
+
+    /// Publishes a batch, in order.
+    pub fn publish(self: &Arc<Self>, messages: &mut Vec<Message>) -> LogPosition {
+        let mut position = LogPosition::default();
+        let mut messages = messages.drain(..);
+        while messages.len() > 0 {
+            let turn = messages.by_ref().take(TURN).map(Command::Publish);
+            position = position.max(self.turn(turn));
+        }
+        position
+    }
+
+    /// A consumer's way out has room again.
+    pub fn has_room(self: &Arc<Self>, consumer: ConsumerKey) {
+        self.turn([Command::Room(consumer)]);
+    }
+
+    /// A consumer was cancelled, or its channel is gone.
+    pub fn consumer_gone(self: &Arc<Self>, consumer: ConsumerKey) {
+        self.turn([Command::ConsumerGone(consumer)]);
+    }
+
+    /// Puts deliveries back.
+    pub fn requeue(self: &Arc<Self>, deliveries: impl IntoIterator<Item = DeliveryId>) {
+        self.turn(deliveries.into_iter().map(|id| Command::Settle(id, Outcome::Requeue)));
+    }
+
+    fn turn_locked(
+        self: &Arc<Self>,
+        core: &mut Core,
+        commands: impl IntoIterator<Item = Command>,
+    ) -> Rest {
+        let before = core.queue.body_bytes();
+        let mut rest = Rest::default();
+        for command in commands {
+            match &command {
+                Command::Publish(message) => self.append(&core.queue, message, &mut rest),
+                Command::ConsumerGone(consumer) => core.forget_outlet(*consumer),
+                Command::Settle(..) | Command::Busy(_) | Command::Room(_) => {}
+            }
+            core.queue.apply(command, &mut core.effects);
+        }
+        core.dispatch(self);
+        self.shared.memory.changed(before, core.queue.body_bytes());
+        self.carry_out(core, &mut rest);
+        rest
+    }
+
+    #[inline]
+    fn append(&self, queue: &Queue, message: &Message, rest: &mut Rest) {
+        if self.durable && self.shared.store.keeps_records() && message.is_persistent() {
+            let position = queue.next_position();
+            let record = Record::Message { queue: self.id, position, message };
+            rest.position = self.shared.store.append(record);
+        }
+    }
+
+    #[inline]
+    fn carry_out(&self, core: &mut Core, rest: &mut Rest) {
+        for effect in core.effects.drain(..) {
+            match effect {
+                Effect::Gone(position) => {
+                    self.shared.store.append(Record::Gone { queue: self.id, position });
+                }
+                Effect::Unused => rest.unused = true,
+            }
+        }
+    }
+
+    #[inline]
+    fn finish(self: &Arc<Self>, rest: &Rest) -> LogPosition {
+        if rest.unused && self.auto_delete {
+            after::unused(self, &self.vhost);
+        }
+        rest.position
+    }
+
+    /// Adds a consumer; `ok` goes out before its first delivery.
+    pub fn consume(
+        self: &Arc<Self>,
+        subscription: Subscription,
+        outlet: Outlet,
+        ok: Option<&AnyMethod>,
+    ) -> Result<(), ConsumeRefused> {
+        let mut core = self.core.lock();
+        if core.queue.is_deleted() {
+            return Err(ConsumeRefused::QueueGone);
+        }
+        let consumer = core.queue.consume(subscription)?;
+        {
+            let mut outbox = outlet.outbox.lock();
+            let entry = Stalled { queue: Arc::clone(self), consumer };
+            outbox.add_consumer(outlet.channel, outlet.tag.clone(), entry);
+            if let Some(ok) = ok {
+                outbox.out().method(outlet.channel, ok);
+            }
+        }
+        core.keep_outlet(consumer, outlet);
+        let rest = self.turn_locked(&mut core, []);
+        drop(core);
+        self.finish(&rest);
+        Ok(())
+    }
+
+    /// Fetches one message into a peer's outbox (basic.get). Returns whether there was one.
+    pub fn fetch(self: &Arc<Self>, outbox: &Outbox, channel: u16, no_ack: bool) -> bool {
+        let mut core = self.core.lock();
+        let core = &mut *core;
+        let before = core.queue.body_bytes();
+        let delivery = core.queue.fetch(no_ack, &mut core.effects);
+        if let Some(delivery) = &delivery {
+            let mut outbox = outbox.lock();
+            if let Some(source) = outbox.add_source(channel, self) {
+                outbox.get_ok(channel, source, delivery, core.queue.ready());
+                outbox.release_source(channel, source);
+            }
+        }
+        self.shared.memory.changed(before, core.queue.body_bytes());
+        self.carry_out(core, &mut Rest::default());
+        delivery.is_some()
+    }
+
+    /// Forgets all ready messages. Returns how many.
+    pub fn purge(&self) -> usize {
+        let mut core = self.core.lock();
+        let core = &mut *core;
+        let before = core.queue.body_bytes();
+        let count = core.queue.purge(&mut core.effects);
+        self.shared.memory.changed(before, core.queue.body_bytes());
+        self.carry_out(core, &mut Rest::default());
+        count
+    }
+
+    /// Ends the queue, unless a condition forbids it, and tells its consumers. Returns how many
+    /// ready messages went with it.
+    pub fn delete(&self, if_unused: bool, if_empty: bool) -> Result<usize, Undeletable> {
+        let mut core = self.core.lock();
+        let before = core.queue.body_bytes();
+        let count = core.queue.delete(if_unused, if_empty)?;
+        self.shared.memory.changed(before, 0);
+        for outlet in std::mem::take(&mut core.outlets).into_iter().flatten() {
+            outlet.outbox.lock().cancelled_by_broker(&outlet);
+        }
+        Ok(count)
+    }
+
+    /// How many messages and consumers it has.
+    pub fn counts(&self) -> Counts {
+        let core = self.core.lock();
+        Counts {
+            ready: core.queue.ready(),
+            unacked: core.queue.unacked(),
+            consumers: core.queue.consumers().len(),
+            body_bytes: core.queue.body_bytes(),
+            counters: core.queue.counters(),
+        }
+    }
+
+    /// Whether it survives a restart.
+    pub fn is_durable(&self) -> bool {
+        self.durable
+    }
+}
+
+/// Why somebody may not consume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumeRefused {
+    /// There is an exclusive consumer, or the new one wants to be and is not the first.
+    Exclusive,
+    /// The queue was deleted meanwhile.
+    QueueGone,
+}
+
+impl From<ExclusiveConsumer> for ConsumeRefused {
+    fn from(_: ExclusiveConsumer) -> Self {
+        Self::Exclusive
+    }
+}
+
+impl Core {
+    fn keep_outlet(&mut self, consumer: ConsumerKey, outlet: Outlet) {
+        let slot = consumer.slot as usize;
+        if self.outlets.len() <= slot {
+            self.outlets.resize_with(slot + 1, || None);
+        }
+        self.outlets[slot] = Some(outlet);
+    }
+
+    /// The consumer is leaving. Its slot cannot have been given to another one before the queue
+    /// itself has let it go.
+    fn forget_outlet(&mut self, consumer: ConsumerKey) {
+        if self.queue.consumers().contains(consumer) {
+            self.outlets[consumer.slot as usize] = None;
+        }
+    }
+
+    /// Hands out messages while somebody can take one.
+    #[inline]
+    fn dispatch(&mut self, live: &Arc<LiveQueue>) {
+        let Self { queue, outlets, effects } = self;
+        // The outbox of the last delivery stays locked: the next one usually goes there too.
+        let mut open: Option<(&Arc<Outbox>, Locked<'_>)> = None;
+        while let Some(consumer) = queue.next_consumer() {
+            let outlet = outlets[consumer.slot as usize].as_ref();
+            let outlet = outlet.expect("a consumer has an outlet until it is gone");
+            let locked = match &mut open {
+                Some((outbox, locked)) if Arc::ptr_eq(outbox, &outlet.outbox) => locked,
+                Some(_) | None => {
+                    drop(open.take());
+                    &mut open.insert((&outlet.outbox, outlet.outbox.lock())).1
+                }
+            };
+            let who = || Stalled { queue: Arc::clone(live), consumer };
+            if locked.offer(outlet, who).is_ok() {
+                let delivery = queue.deliver(consumer, effects);
+                locked.deliver(outlet, &delivery);
+            } else {
+                queue.apply(Command::Busy(consumer), effects);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Buffers that are used again, and how many bytes of messages the broker holds.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+/// Buffers that hold no more than this are not worth keeping.
+const SMALL: usize = 1024;
+/// A buffer that grew beyond this is given back to the allocator.
+const LARGE: usize = 2 * 1024 * 1024;
+
+/// Memory for buffers, shared by all connections: an idle one holds none.
+#[derive(Debug)]
+pub struct BufferPool {
+    free: Mutex<Vec<Vec<u8>>>,
+    most: usize,
+}
+
+impl BufferPool {
+    /// A pool that keeps up to `most` buffers.
+    pub fn new(most: usize) -> Self {
+        Self { free: Mutex::default(), most }
+    }
+
+    /// A buffer with whatever is in it; its capacity is what the last user left.
+    pub fn take(&self) -> Vec<u8> {
+        self.free.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub fn give(&self, buffer: Vec<u8>) {
+        if (SMALL..=LARGE).contains(&buffer.capacity()) {
+            let mut free = self.free.lock();
+            if free.len() < self.most {
+                free.push(buffer);
+            }
+        }
+    }
+}
+
+/// Bytes of messages that queues hold, against a limit.
+#[derive(Debug)]
+pub struct MessageMemory {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl MessageMemory {
+    /// Nothing held yet.
+    pub fn new(limit: usize) -> Self {
+        Self { used: AtomicUsize::new(0), limit }
+    }
+
+    /// A queue's holding changed.
+    #[inline]
+    pub fn changed(&self, before: u64, after: u64) {
+        if after > before {
+            self.used.fetch_add((after - before) as usize, Ordering::Relaxed);
+        } else if before > after {
+            self.used.fetch_sub((before - after) as usize, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes held now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether publishers must wait.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.used() > self.limit
+    }
+
+    /// Whether publishers that waited may go on: a little below the limit, so that they do not
+    /// stop again at once.
+    pub fn has_room_again(&self) -> bool {
+        self.used() <= self.limit - self.limit / 20
+    }
+}

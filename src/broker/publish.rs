@@ -1,0 +1,197 @@
+//! Publishing: routes remembered, messages gathered so that each queue gets one turn per read.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::live_queue::LiveQueue;
+use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
+use super::vhost::Vhost;
+use crate::message::Message;
+use crate::names::{LogPosition, QueueId};
+use crate::protocol::fault::Fault;
+use crate::wire::table::TableRef;
+
+/// How many routes one connection remembers; beyond it they are all forgotten, which costs a
+/// lookup each and nothing else.
+const REMEMBERED_ROUTES: usize = 4096;
+/// A batch whose memory is larger is given back after its turn.
+const KEPT_BATCH: usize = 64;
+
+/// One connection's way into the queues.
+pub struct Publisher {
+    vhost: Arc<Vhost>,
+    reply_tos: Arc<ReplyTos>,
+    version: u64,
+    /// Exchange and routing key, as two short strings → where that leads.
+    routes: FxHashMap<Box<[u8]>, Route>,
+    /// The route of the last message, which is usually the next one's too.
+    last: Option<(Box<[u8]>, Route)>,
+    targets: Vec<Target>,
+    target_of: FxHashMap<QueueId, u32>,
+    /// Targets with messages that wait for their turn.
+    filled: Vec<u32>,
+}
+
+type Route = Arc<[u32]>;
+
+struct Target {
+    queue: Arc<LiveQueue>,
+    batch: Vec<Message>,
+}
+
+/// What a message's headers say about its way.
+#[derive(Clone, Copy, Default)]
+pub struct Addressing<'a> {
+    /// For headers exchanges.
+    pub headers: Option<TableRef<'a>>,
+    /// CC and BCC: further routing keys.
+    pub more_keys: &'a [&'a [u8]],
+}
+
+impl Publisher {
+    /// A way into the queues of a vhost.
+    pub fn new(vhost: Arc<Vhost>, reply_tos: Arc<ReplyTos>) -> Self {
+        let version = vhost.version();
+        Self {
+            vhost,
+            reply_tos,
+            version,
+            routes: FxHashMap::default(),
+            last: None,
+            targets: Vec::new(),
+            target_of: FxHashMap::default(),
+            filled: Vec::new(),
+        }
+    }
+
+    /// Routes a message and puts it in line for its queues. Returns whether there is any.
+    #[inline]
+    pub fn publish(&mut self, message: Message, how: Addressing<'_>) -> Result<bool, Fault> {
+        if self.vhost.version() != self.version {
+            self.forget_routes();
+        }
+        if how.more_keys.is_empty()
+            && let Some((names, route)) = &self.last
+            && **names == *message.names()
+        {
+            let route = Arc::clone(route);
+            return Ok(self.push(message, &route));
+        }
+        self.publish_elsewhere(message, how)
+    }
+
+    fn publish_elsewhere(&mut self, message: Message, how: Addressing<'_>) -> Result<bool, Fault> {
+        if how.more_keys.is_empty()
+            && let Some(route) = self.routes.get(message.names())
+        {
+            let route = Arc::clone(route);
+            self.last = Some((message.names().into(), Arc::clone(&route)));
+            return Ok(self.push(message, &route));
+        }
+        if let Some(replied) = self.reply_directly(&message)? {
+            return Ok(replied);
+        }
+        let (route, cacheable) = self.find(&message, how)?;
+        if cacheable && how.more_keys.is_empty() {
+            if self.routes.len() >= REMEMBERED_ROUTES {
+                self.routes.clear();
+            }
+            self.routes.insert(message.names().into(), Arc::clone(&route));
+        }
+        Ok(self.push(message, &route))
+    }
+
+    /// Whether a message may be published to its exchange, without publishing it (for tx).
+    pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Fault> {
+        let address = reply_address(message)?;
+        if address.is_some() { Ok(()) } else { self.find(message, how).map(|_| ()) }
+    }
+
+    fn find(&mut self, message: &Message, how: Addressing<'_>) -> Result<(Route, bool), Fault> {
+        let exchange = text(message.exchange())?;
+        text(message.routing_key())?;
+        let mut keys = vec![message.routing_key()];
+        keys.extend_from_slice(how.more_keys);
+        let routed = self.vhost.look(|topology| topology.route(exchange, &keys, how.headers))?;
+        let queues = routed.queues.into_iter().filter_map(|id| self.target(id));
+        Ok((queues.collect::<Vec<u32>>().into(), routed.cacheable))
+    }
+
+    fn reply_directly(&self, message: &Message) -> Result<Option<bool>, Fault> {
+        let address = reply_address(message)?;
+        Ok(address.map(|address| self.reply_tos.deliver(address, message)))
+    }
+
+    #[inline]
+    fn push(&mut self, message: Message, route: &[u32]) -> bool {
+        let Some((&last, others)) = route.split_last() else { return false };
+        for &target in others {
+            self.push_to(target, message.clone());
+        }
+        self.push_to(last, message);
+        true
+    }
+
+    #[inline]
+    fn push_to(&mut self, target: u32, message: Message) {
+        let batch = &mut self.targets[target as usize].batch;
+        if batch.is_empty() {
+            self.filled.push(target);
+        }
+        batch.push(message);
+    }
+
+    /// Gives every queue with waiting messages its turn. Returns the log position that makes
+    /// them all safe.
+    pub fn flush(&mut self) -> LogPosition {
+        let mut position = LogPosition::default();
+        for target in self.filled.drain(..) {
+            let Target { queue, batch } = &mut self.targets[target as usize];
+            position = position.max(queue.publish(batch));
+            if batch.capacity() > KEPT_BATCH {
+                *batch = Vec::new();
+            }
+        }
+        position
+    }
+
+    /// Whether no message waits for its turn.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.filled.is_empty()
+    }
+
+    fn target(&mut self, id: QueueId) -> Option<u32> {
+        if let Some(&target) = self.target_of.get(&id) {
+            return Some(target);
+        }
+        let queue = self.vhost.live(id)?;
+        let target = u32::try_from(self.targets.len()).expect("fewer than 4 G queues");
+        self.targets.push(Target { queue, batch: Vec::new() });
+        self.target_of.insert(id, target);
+        Some(target)
+    }
+
+    /// The topology changed. What waits was routed before the change and is delivered first.
+    #[cold]
+    fn forget_routes(&mut self) {
+        self.flush();
+        self.version = self.vhost.version();
+        self.last = None;
+        self.routes.clear();
+        self.targets.clear();
+        self.target_of.clear();
+    }
+}
+
+fn reply_address(message: &Message) -> Result<Option<&str>, Fault> {
+    if !message.exchange().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(text(message.routing_key())?).filter(|key| key.starts_with(ADDRESS_PREFIX)))
+}
+
+fn text(name: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(name).map_err(|_| Fault::not_text())
+}

@@ -1,0 +1,141 @@
+//! A running vhost: its topology, and the queues that exist in it.
+//!
+//! Changes of the topology are made one after the other under `changes` (lock rank 0), which is
+//! held over the whole of a declare or delete, so that nobody sees a queue that is half there.
+//! The topology itself (rank 1) is locked only for looking things up and for the change itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use parking_lot::{Mutex, RwLock};
+
+use super::Shared;
+use super::live_queue::{LiveQueue, NewQueue};
+use crate::names::{ConnectionId, QueueId, VhostName};
+use crate::protocol::fault::Fault;
+use crate::queue::Undeletable;
+use crate::queue::options::{Declaration, QueueOptions};
+use crate::topology::Topology;
+
+/// A running vhost.
+pub struct Vhost {
+    /// Its name.
+    pub name: VhostName,
+    shared: Arc<Shared>,
+    changes: Mutex<()>,
+    topology: RwLock<Topology>,
+    /// The topology's version, to be looked at without its lock.
+    version: AtomicU64,
+    queues: DashMap<QueueId, Arc<LiveQueue>>,
+}
+
+impl Vhost {
+    /// A vhost with nothing but the predeclared exchanges.
+    pub fn new(name: VhostName, shared: Arc<Shared>) -> Self {
+        let topology = Topology::new(name.clone());
+        let version = AtomicU64::new(topology.version());
+        Self {
+            name,
+            shared,
+            changes: Mutex::new(()),
+            topology: RwLock::new(topology),
+            version,
+            queues: DashMap::new(),
+        }
+    }
+
+    /// Changes whenever a message could go another way than before.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Looks something up.
+    pub fn look<R>(&self, look: impl FnOnce(&Topology) -> R) -> R {
+        look(&self.topology.read())
+    }
+
+    /// Changes exchanges or bindings.
+    pub fn change<R>(&self, change: impl FnOnce(&mut Topology) -> R) -> R {
+        let _changes = self.changes.lock();
+        self.change_locked(change)
+    }
+
+    fn change_locked<R>(&self, change: impl FnOnce(&mut Topology) -> R) -> R {
+        let mut topology = self.topology.write();
+        let result = change(&mut topology);
+        self.version.store(topology.version(), Ordering::Release);
+        result
+    }
+
+    /// The running queue of a number.
+    pub fn live(&self, id: QueueId) -> Option<Arc<LiveQueue>> {
+        self.queues.get(&id).map(|queue| Arc::clone(&queue))
+    }
+
+    /// The queue of a name, if this connection may use it.
+    pub fn queue_for(&self, name: &str, by: ConnectionId) -> Result<Arc<LiveQueue>, Fault> {
+        let id = self.look(|topology| topology.queue_for(name, by))?;
+        self.live(id).ok_or_else(|| Fault::no_queue(name, &self.name))
+    }
+
+    /// Declares a queue, or finds it declared the same way.
+    pub fn declare_queue(self: &Arc<Self>, wanted: Declaration) -> Result<Arc<LiveQueue>, Fault> {
+        let _changes = self.changes.lock();
+        if let Some(existing) = self.look(|topology| topology.redeclare_queue(&wanted)) {
+            let id = existing?;
+            return self.live(id).ok_or_else(|| Fault::no_queue(&wanted.name, &self.name));
+        }
+        if wanted.name.as_str().starts_with("amq.") && !wanted.declared.server_named {
+            return Err(Fault::reserved_name("queue", &wanted.name));
+        }
+        QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
+        let new = NewQueue {
+            id: self.shared.next_queue_id(),
+            name: wanted.name.clone(),
+            durable: wanted.declared.durable,
+            auto_delete: wanted.declared.auto_delete,
+        };
+        let id = new.id;
+        let queue = LiveQueue::new(new, Arc::downgrade(self), Arc::clone(&self.shared));
+        let queue = Arc::new(queue);
+        self.queues.insert(id, Arc::clone(&queue));
+        self.change_locked(|topology| topology.add_queue(id, wanted));
+        Ok(queue)
+    }
+
+    /// Deletes a queue. Returns how many ready messages went with it.
+    pub fn delete_queue(
+        &self,
+        queue: &LiveQueue,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Undeletable> {
+        let _changes = self.changes.lock();
+        let count = queue.delete(if_unused, if_empty)?;
+        self.queues.remove(&queue.id);
+        self.change_locked(|topology| topology.remove_queue(queue.id));
+        Ok(count)
+    }
+
+    /// Deletes an auto-delete queue, unless somebody consumes from it again.
+    pub fn delete_unused(&self, queue: &LiveQueue) {
+        // In use again: then it is not unused, and will say so when it is.
+        let _ = self.delete_queue(queue, true, false);
+    }
+
+    /// A connection is gone: so are its exclusive queues.
+    pub fn connection_gone(&self, owner: ConnectionId) {
+        let owned = self.look(|topology| topology.queues_of(owner));
+        for queue in owned.into_iter().filter_map(|id| self.live(id)) {
+            let deleted = self.delete_queue(&queue, false, false);
+            deleted.expect("an unconditional delete is not refused");
+        }
+    }
+
+    /// How many queues there are.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+}

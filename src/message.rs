@@ -1,0 +1,196 @@
+//! A published message: immutable, shared by every queue that holds it, in one allocation.
+//!
+//! The bytes stay as they came off the wire (exchange and routing key as short strings, the
+//! content header's payload, the body), so that a delivery needs no re-encoding. Between them
+//! there may be bytes that nobody reads: the frame heads of the publish, copied along because
+//! one long copy is cheaper than four short ones.
+
+use std::fmt;
+use std::ops::Range;
+
+use triomphe::ThinArc;
+
+/// Where the parts stand in a message's bytes, and what rules ask of its properties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Length of exchange and routing key, as two short strings, at the front.
+    pub names_len: u16,
+    /// Where the content header's payload starts.
+    pub header_at: u32,
+    /// Length of the content header's payload.
+    pub header_len: u32,
+    /// Where the body starts; it reaches to the end.
+    pub body_at: u32,
+    /// Delivery mode 2.
+    pub persistent: bool,
+    /// The priority property; a missing one is 0.
+    pub priority: u8,
+}
+
+/// A published message. Cloning it shares it.
+#[derive(Clone)]
+pub struct Message(ThinArc<Layout, u8>);
+
+impl Message {
+    /// Copies a message whose parts stand in `bytes` as `layout` says.
+    ///
+    /// # Panics
+    /// If the layout points outside of `bytes`; it comes from the parser, never from a peer.
+    #[inline]
+    pub fn new(layout: Layout, bytes: &[u8]) -> Self {
+        assert!(layout.fits(bytes.len()), "a message's layout lies within its bytes");
+        Self(ThinArc::from_header_and_slice(layout, bytes))
+    }
+
+    /// Puts a message together from its parts.
+    ///
+    /// # Panics
+    /// If a name is longer than a short string; the parser has read them from short strings.
+    pub fn from_parts(parts: Parts<'_>) -> Self {
+        let Parts { exchange, routing_key, header, body, persistent, priority } = parts;
+        let mut bytes = Vec::with_capacity(
+            2 + exchange.len() + routing_key.len() + header.len() + body.len(),
+        );
+        for name in [exchange, routing_key] {
+            bytes.push(u8::try_from(name.len()).expect("a name fits a short string"));
+            bytes.extend_from_slice(name);
+        }
+        let names = bytes.len();
+        bytes.extend_from_slice(header);
+        let body_at = bytes.len();
+        bytes.extend_from_slice(body);
+        let small = |n: usize| u32::try_from(n).expect("a message is smaller than 4 GiB");
+        let layout = Layout {
+            names_len: u16::try_from(names).expect("two short strings fit 512 bytes"),
+            header_at: small(names),
+            header_len: small(header.len()),
+            body_at: small(body_at),
+            persistent,
+            priority,
+        };
+        Self::new(layout, &bytes)
+    }
+
+    /// Exchange and routing key as two short strings: just what basic.deliver ends with.
+    #[inline]
+    pub fn names(&self) -> &[u8] {
+        &self.0.slice[..self.layout().names_len.into()]
+    }
+
+    /// The name of the exchange it was published to.
+    pub fn exchange(&self) -> &[u8] {
+        let names = self.names();
+        &names[1..1 + usize::from(names[0])]
+    }
+
+    /// The routing key it was published with.
+    pub fn routing_key(&self) -> &[u8] {
+        let names = self.names();
+        &names[2 + usize::from(names[0])..]
+    }
+
+    /// The payload of its content header frame.
+    #[inline]
+    pub fn header(&self) -> &[u8] {
+        &self.0.slice[self.layout().header()]
+    }
+
+    /// Its body.
+    #[inline]
+    pub fn body(&self) -> &[u8] {
+        &self.0.slice[self.layout().body_at as usize..]
+    }
+
+    /// Bytes of body.
+    #[inline]
+    pub fn body_len(&self) -> usize {
+        self.0.slice.len() - self.layout().body_at as usize
+    }
+
+    /// Bytes of memory that it takes while somebody holds it.
+    #[inline]
+    pub fn memory(&self) -> usize {
+        self.0.slice.len() + 64
+    }
+
+    /// Delivery mode 2: to be kept over a restart on a durable queue.
+    pub fn is_persistent(&self) -> bool {
+        self.layout().persistent
+    }
+
+    /// The priority property; a missing one is 0.
+    pub fn priority(&self) -> u8 {
+        self.layout().priority
+    }
+
+    #[inline]
+    fn layout(&self) -> &Layout {
+        &self.0.header.header
+    }
+}
+
+impl Layout {
+    #[inline]
+    fn header(&self) -> Range<usize> {
+        self.header_at as usize..self.header_at as usize + self.header_len as usize
+    }
+
+    #[inline]
+    fn fits(&self, len: usize) -> bool {
+        let header = self.header();
+        usize::from(self.names_len) <= header.start
+            && header.end <= self.body_at as usize
+            && self.body_at as usize <= len
+    }
+}
+
+/// What [`Message::from_parts`] puts together.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// The exchange's name.
+    pub exchange: &'a [u8],
+    /// The routing key.
+    pub routing_key: &'a [u8],
+    /// The content header frame's payload.
+    pub header: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+    /// Delivery mode 2.
+    pub persistent: bool,
+    /// The priority property.
+    pub priority: u8,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &String::from_utf8_lossy(self.exchange()))
+            .field("routing_key", &String::from_utf8_lossy(self.routing_key()))
+            .field("body_len", &self.body_len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_come_back_as_they_went_in() {
+        let message = Message::from_parts(Parts {
+            exchange: b"logs",
+            routing_key: b"a.b",
+            header: b"0123456789abcd",
+            body: b"hello",
+            persistent: true,
+            priority: 3,
+        });
+        assert_eq!(message.exchange(), b"logs");
+        assert_eq!(message.routing_key(), b"a.b");
+        assert_eq!(message.header(), b"0123456789abcd");
+        assert_eq!(message.body(), b"hello");
+        assert_eq!(message.names(), b"\x04logs\x03a.b");
+        assert!(message.is_persistent());
+        assert_eq!((message.priority(), message.body_len()), (3, 5));
+    }
+}

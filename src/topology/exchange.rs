@@ -1,0 +1,42 @@
+//! One exchange: how it was declared, and its bindings.
+
+use super::exchange_options::{ExchangeDeclaration, ExchangeOptions};
+use crate::names::{ExchangeName, QueueId};
+use crate::routing::Router;
+
+/// An exchange's number in its vhost: never used twice, also when its name is declared again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(pub u32);
+
+/// Where a binding leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Destination {
+    /// To a queue.
+    Queue(QueueId),
+    /// To another exchange.
+    Exchange(ExchangeId),
+}
+
+/// An exchange that exists.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) declaration: ExchangeDeclaration,
+    /// Where messages go that match no binding.
+    pub(super) alternate: Option<ExchangeName>,
+    pub(super) router: Router<Destination>,
+}
+
+impl Exchange {
+    pub(super) fn new(declaration: ExchangeDeclaration) -> Self {
+        let options = ExchangeOptions::parse(&declaration).unwrap_or_default();
+        let router = Router::new(declaration.kind);
+        Self { declaration, alternate: options.alternate_exchange, router }
+    }
+
+    /// Everything it has a binding to, each once.
+    pub(super) fn destinations(&self) -> Vec<Destination> {
+        let mut all: Vec<_> = self.router.bindings().map(|binding| binding.destination).collect();
+        all.dedup();
+        all
+    }
+}

@@ -1,0 +1,360 @@
+//! What exists in a vhost, by name: exchanges, queues and the bindings between them.
+//!
+//! Owns declarations and routing; decides whether a name may be declared, deleted or bound, and
+//! where a message goes. It must not know what queues hold or who consumes: whether a queue is
+//! empty or unused is asked of the queue before [`Topology::remove_queue`] is called.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod exchange;
+pub mod exchange_options;
+mod route;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::names::{ConnectionId, ExchangeName, QueueId, QueueName, VhostName};
+use crate::protocol::fault::Fault;
+use crate::protocol::request::{Binding, DeclareExchange};
+use crate::queue::options::{Declaration, Inequivalent, inequivalent};
+use crate::routing::Kind;
+use crate::wire::table::Table;
+use exchange::Exchange;
+pub use exchange::{Destination, ExchangeId};
+use exchange_options::{ExchangeDeclaration, ExchangeOptions};
+pub use route::Routed;
+
+/// The exchanges that every vhost has.
+const PREDECLARED: [(&str, Kind, bool); 6] = [
+    ("amq.direct", Kind::Direct, false),
+    ("amq.fanout", Kind::Fanout, false),
+    ("amq.topic", Kind::Topic, false),
+    ("amq.headers", Kind::Headers, false),
+    ("amq.match", Kind::Headers, false),
+    ("amq.rabbitmq.trace", Kind::Topic, true),
+];
+
+/// One vhost's exchanges, queues and bindings.
+#[derive(Debug)]
+pub struct Topology {
+    vhost: VhostName,
+    /// Changes whenever a message could go another way than before.
+    version: u64,
+    exchange_names: BTreeMap<ExchangeName, ExchangeId>,
+    exchanges: BTreeMap<ExchangeId, Exchange>,
+    next_exchange: u32,
+    queue_names: BTreeMap<QueueName, QueueId>,
+    queues: BTreeMap<QueueId, Declaration>,
+    /// The exclusive queues of each connection that has any.
+    owned: BTreeMap<ConnectionId, BTreeSet<QueueId>>,
+    /// Which exchanges have bindings to a destination.
+    bound: BTreeMap<Destination, BTreeSet<ExchangeId>>,
+}
+
+/// What a queue.declare of a name that may exist comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// It is there, and it is the same.
+    Existing(QueueId),
+    /// It is new.
+    Created(QueueId),
+}
+
+impl Topology {
+    /// A vhost with nothing but the predeclared exchanges.
+    pub fn new(vhost: VhostName) -> Self {
+        let mut topology = Self {
+            vhost,
+            version: 0,
+            exchange_names: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            next_exchange: 0,
+            queue_names: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            bound: BTreeMap::new(),
+        };
+        for (name, kind, internal) in PREDECLARED {
+            topology.add_exchange(ExchangeDeclaration {
+                vhost: topology.vhost.clone(),
+                name: name.into(),
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal,
+                arguments: Table::default(),
+            });
+        }
+        topology
+    }
+
+    /// The vhost's name.
+    pub fn vhost(&self) -> &VhostName {
+        &self.vhost
+    }
+
+    /// Changes whenever a message could go another way than before.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    // Exchanges.
+
+    /// exchange.declare
+    pub fn declare_exchange(&mut self, declare: &DeclareExchange) -> Result<(), Fault> {
+        let existing = self.exchange_names.get(declare.exchange.as_str());
+        let existing = existing.map(|id| &self.exchanges[id].declaration);
+        if declare.passive {
+            let missing = || Fault::no_exchange(&declare.exchange, &self.vhost);
+            return existing.map(|_| ()).ok_or_else(missing);
+        }
+        if declare.exchange.is_empty() {
+            return Err(Fault::default_exchange());
+        }
+        if existing.is_none() && declare.exchange.starts_with("amq.") {
+            return Err(Fault::reserved_name("exchange", &declare.exchange));
+        }
+        let wanted = ExchangeDeclaration {
+            vhost: self.vhost.clone(),
+            name: declare.exchange.as_str().into(),
+            kind: exchange_kind(&declare.kind)?,
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            arguments: declare.arguments.clone(),
+        };
+        if let Some(existing) = existing {
+            let difference = exchange_options::inequivalent(existing, &wanted);
+            return difference.map_or(Ok(()), |difference| Err(Fault::precondition(difference)));
+        }
+        ExchangeOptions::parse(&wanted).map_err(Fault::precondition)?;
+        self.add_exchange(wanted);
+        Ok(())
+    }
+
+    fn add_exchange(&mut self, declaration: ExchangeDeclaration) {
+        let id = ExchangeId(self.next_exchange);
+        self.next_exchange += 1;
+        self.exchange_names.insert(declaration.name.clone(), id);
+        self.exchanges.insert(id, Exchange::new(declaration));
+        self.version += 1;
+    }
+
+    /// exchange.delete
+    pub fn delete_exchange(&mut self, name: &str, if_unused: bool) -> Result<(), Fault> {
+        if name.is_empty() {
+            return Err(Fault::default_exchange());
+        }
+        if name.starts_with("amq.") {
+            return Err(Fault::reserved_exchange(name, &self.vhost));
+        }
+        let Some(&id) = self.exchange_names.get(name) else { return Ok(()) };
+        if if_unused && !self.exchanges[&id].router.is_empty() {
+            return Err(Fault::in_use("exchange", name, &self.vhost));
+        }
+        self.remove_exchange(id);
+        Ok(())
+    }
+
+    /// Removes an exchange, and every auto-delete exchange that loses its last binding by it.
+    fn remove_exchange(&mut self, id: ExchangeId) {
+        let Some(exchange) = self.exchanges.remove(&id) else { return };
+        self.exchange_names.remove(&exchange.declaration.name);
+        self.version += 1;
+        for destination in exchange.destinations() {
+            if let Some(sources) = self.bound.get_mut(&destination) {
+                sources.remove(&id);
+            }
+        }
+        self.forget_destination(Destination::Exchange(id));
+    }
+
+    /// Removes every binding to a destination, and the auto-delete exchanges that go with them.
+    fn forget_destination(&mut self, destination: Destination) {
+        let sources = self.bound.remove(&destination).unwrap_or_default();
+        for source in sources {
+            let Some(exchange) = self.exchanges.get_mut(&source) else { continue };
+            exchange.router.remove_destination(destination);
+            self.remove_if_unused(source);
+        }
+    }
+
+    /// An auto-delete exchange goes with the last binding that it is the source of.
+    fn remove_if_unused(&mut self, id: ExchangeId) {
+        let unused = |exchange: &Exchange| {
+            exchange.declaration.auto_delete && exchange.router.is_empty()
+        };
+        if self.exchanges.get(&id).is_some_and(unused) {
+            self.remove_exchange(id);
+        }
+    }
+
+    fn exchange(&self, name: &str) -> Result<ExchangeId, Fault> {
+        let id = self.exchange_names.get(name).copied();
+        id.ok_or_else(|| Fault::no_exchange(name, &self.vhost))
+    }
+
+    // Bindings.
+
+    /// exchange.bind
+    pub fn bind_exchange(&mut self, binding: &Binding) -> Result<(), Fault> {
+        if binding.source.is_empty() || binding.destination.is_empty() {
+            return Err(Fault::default_exchange());
+        }
+        let source = self.exchange(&binding.source)?;
+        let destination = Destination::Exchange(self.exchange(&binding.destination)?);
+        self.bind(source, destination, binding)
+    }
+
+    /// exchange.unbind; what is not there is unbound already.
+    pub fn unbind_exchange(&mut self, binding: &Binding) -> Result<(), Fault> {
+        if binding.source.is_empty() || binding.destination.is_empty() {
+            return Err(Fault::default_exchange());
+        }
+        let (Ok(source), Ok(destination)) =
+            (self.exchange(&binding.source), self.exchange(&binding.destination))
+        else {
+            return Ok(());
+        };
+        self.unbind(source, Destination::Exchange(destination), binding);
+        Ok(())
+    }
+
+    /// queue.bind by a connection.
+    pub fn bind_queue(&mut self, binding: &Binding, by: ConnectionId) -> Result<(), Fault> {
+        if binding.source.is_empty() {
+            return Err(Fault::default_exchange());
+        }
+        let source = self.exchange(&binding.source)?;
+        let queue = self.queue_for(&binding.destination, by)?;
+        self.bind(source, Destination::Queue(queue), binding)
+    }
+
+    /// queue.unbind; what is not there is unbound already.
+    pub fn unbind_queue(&mut self, binding: &Binding) -> Result<(), Fault> {
+        if binding.source.is_empty() {
+            return Err(Fault::default_exchange());
+        }
+        let queue = self.queue_names.get(binding.destination.as_str()).copied();
+        if let (Ok(source), Some(queue)) = (self.exchange(&binding.source), queue) {
+            self.unbind(source, Destination::Queue(queue), binding);
+        }
+        Ok(())
+    }
+
+    fn bind(
+        &mut self,
+        source: ExchangeId,
+        destination: Destination,
+        binding: &Binding,
+    ) -> Result<(), Fault> {
+        let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(()) };
+        let kind = exchange.declaration.kind;
+        kind.check_arguments(&binding.arguments).map_err(Fault::precondition)?;
+        if exchange.router.bind(destination, &binding.routing_key, &binding.arguments) {
+            self.bound.entry(destination).or_default().insert(source);
+            self.version += 1;
+        }
+        Ok(())
+    }
+
+    fn unbind(&mut self, source: ExchangeId, destination: Destination, binding: &Binding) {
+        let Some(exchange) = self.exchanges.get_mut(&source) else { return };
+        if !exchange.router.unbind(destination, &binding.routing_key, &binding.arguments) {
+            return;
+        }
+        self.version += 1;
+        if exchange.router.bindings_to(destination).next().is_none()
+            && let Some(sources) = self.bound.get_mut(&destination)
+        {
+            sources.remove(&source);
+            if sources.is_empty() {
+                self.bound.remove(&destination);
+            }
+        }
+        self.remove_if_unused(source);
+    }
+
+    // Queues.
+
+    /// The queue of a name, if this connection may use it.
+    pub fn queue_for(&self, name: &str, connection: ConnectionId) -> Result<QueueId, Fault> {
+        let id = self.queue_names.get(name).copied();
+        let id = id.ok_or_else(|| Fault::no_queue(name, &self.vhost))?;
+        match self.queues[&id].declared.owner {
+            Some(owner) if owner != connection => Err(Fault::locked_queue(name, &self.vhost)),
+            Some(_) | None => Ok(id),
+        }
+    }
+
+    /// The queue of a name, whoever it belongs to.
+    pub fn queue(&self, name: &str) -> Option<QueueId> {
+        self.queue_names.get(name).copied()
+    }
+
+    /// How a queue was declared.
+    pub fn declaration(&self, id: QueueId) -> Option<&Declaration> {
+        self.queues.get(&id)
+    }
+
+    /// All queues, by name.
+    pub fn queue_ids(&self) -> impl Iterator<Item = QueueId> {
+        self.queue_names.values().copied()
+    }
+
+    /// How many exchanges there are.
+    pub fn exchange_count(&self) -> usize {
+        self.exchanges.len()
+    }
+
+    /// Compares a queue.declare with the queue of that name. `None`: there is none yet.
+    pub fn redeclare_queue(&self, wanted: &Declaration) -> Option<Result<QueueId, Fault>> {
+        let id = self.queue(wanted.name.as_str())?;
+        Some(match inequivalent(&self.queues[&id], wanted) {
+            None => Ok(id),
+            Some(Inequivalent::Locked(_)) => Err(Fault::locked_queue(&wanted.name, &self.vhost)),
+            Some(Inequivalent::Differs(difference)) => Err(Fault::precondition(difference)),
+        })
+    }
+
+    /// Adds a queue; [`Self::redeclare_queue`] has said that there is none of its name.
+    pub fn add_queue(&mut self, id: QueueId, declaration: Declaration) {
+        debug_assert!(!self.queue_names.contains_key(declaration.name.as_str()));
+        self.queue_names.insert(declaration.name.clone(), id);
+        if let Some(owner) = declaration.declared.owner {
+            self.owned.entry(owner).or_default().insert(id);
+        }
+        self.queues.insert(id, declaration);
+        self.version += 1;
+    }
+
+    /// Removes a queue with its bindings.
+    pub fn remove_queue(&mut self, id: QueueId) {
+        let Some(declaration) = self.queues.remove(&id) else { return };
+        self.queue_names.remove(&declaration.name);
+        if let Some(owner) = declaration.declared.owner
+            && let Some(owned) = self.owned.get_mut(&owner)
+        {
+            owned.remove(&id);
+            if owned.is_empty() {
+                self.owned.remove(&owner);
+            }
+        }
+        self.version += 1;
+        self.forget_destination(Destination::Queue(id));
+    }
+
+    /// The exclusive queues of a connection.
+    pub fn queues_of(&self, owner: ConnectionId) -> Vec<QueueId> {
+        self.owned.get(&owner).into_iter().flatten().copied().collect()
+    }
+}
+
+fn exchange_kind(name: &str) -> Result<Kind, Fault> {
+    let unknown = || match name {
+        "" => Fault::precondition("invalid exchange type ''"),
+        _ => Fault::precondition(format_args!("unknown exchange type '{name}'")),
+    };
+    Kind::parse(name).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests;
