@@ -12,6 +12,7 @@ pub mod perform;
 pub mod publish;
 pub mod reply_to;
 pub mod settle;
+pub mod transaction;
 pub mod vhost;
 
 use std::sync::Arc;

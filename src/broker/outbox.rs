@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 use super::live_queue::LiveQueue;
 use super::memory::BufferPool;
-use crate::names::ConsumerTag;
+use crate::names::{ConsumerTag, DeliveryId};
 use crate::protocol::deliveries::{Deliveries, Outstanding};
 use crate::protocol::fault::Fault;
 use crate::queue::Delivery;
@@ -48,7 +49,7 @@ pub struct State {
     wrote: bool,
     cancel_notify: bool,
     order: Option<Fault>,
-    channels: Vec<Option<Box<ChannelState>>>,
+    channels: FxHashMap<u16, Box<ChannelState>>,
     /// Consumers that were refused for want of room.
     stalled: Vec<Stalled>,
 }
@@ -89,6 +90,8 @@ pub struct Outlet {
     pub tag: ConsumerTag,
     /// Which of the channel's sources this queue is.
     pub source: Source,
+    /// Deliveries are settled by being sent; no limit holds them back.
+    pub no_ack: bool,
     /// The part of basic.deliver that never changes.
     pub head: Vec<u8>,
 }
@@ -103,7 +106,16 @@ pub enum Refusal {
 }
 
 /// A delivery taken out of a ledger: where it came from, and what the queue calls it.
-pub type Settled = (Arc<LiveQueue>, Outstanding<Source>);
+pub type Returned = (Arc<LiveQueue>, DeliveryId);
+
+/// What a channel leaves behind.
+#[derive(Default)]
+pub struct Closed {
+    /// Its consumers.
+    pub consumers: Vec<Stalled>,
+    /// What it had outstanding, in order.
+    pub outstanding: Vec<Returned>,
+}
 
 impl Outbox {
     /// An empty one. `limit` is how many bytes may wait before consumers are refused.
@@ -119,7 +131,7 @@ impl Outbox {
                 wrote: false,
                 cancel_notify: false,
                 order: None,
-                channels: Vec::new(),
+                channels: FxHashMap::default(),
                 stalled: Vec::new(),
             }),
             filled: Notify::new(),
@@ -137,6 +149,11 @@ impl Outbox {
     /// Sends a method.
     pub fn send(&self, channel: u16, method: &AnyMethod) {
         self.lock().out().method(channel, method);
+    }
+
+    /// Makes the session look around.
+    pub fn wake_session(&self) {
+        self.session.notify_one();
     }
 
     /// Asks the session to close its connection.
@@ -261,7 +278,7 @@ impl Locked<'_> {
         let Some(channel) = self.state.channel(outlet.channel) else {
             return Err(Refusal::ChannelLimit);
         };
-        if channel.deliveries.has_room() {
+        if outlet.no_ack || channel.deliveries.has_room() {
             return Ok(());
         }
         channel.limited.push(who());
@@ -320,7 +337,7 @@ impl State {
 
     #[inline]
     fn channel(&mut self, number: u16) -> Option<&mut ChannelState> {
-        self.channels.get_mut(usize::from(number))?.as_deref_mut()
+        self.channels.get_mut(&number).map(Box::as_mut)
     }
 
     /// What tuning and the client's properties decided.
@@ -337,9 +354,15 @@ impl State {
     /// Whether the session should go on reading: its peer reads what it is told. If not, the
     /// session is woken once there is room.
     pub fn session_may_read(&mut self) -> bool {
-        let may = self.closed || self.out.len() < self.limit;
+        let may = self.closed || self.has_room_for_replies();
         self.session_waits = !may;
         may
+    }
+
+    /// Whether a reply can be pushed. Replies have no queue to wait in, so they get twice the
+    /// room that other deliveries have.
+    pub fn has_room_for_replies(&self) -> bool {
+        self.out.len() < 2 * self.limit && !self.closed
     }
 
     /// Whether the writer has ended.
@@ -359,25 +382,19 @@ impl State {
 
     /// channel.open
     pub fn open_channel(&mut self, number: u16) {
-        let at = usize::from(number);
-        if self.channels.len() <= at {
-            self.channels.resize_with(at + 1, || None);
-        }
-        self.channels[at] = Some(Box::default());
+        self.channels.insert(number, Box::default());
     }
 
-    /// The channel is gone. Returns its consumers and what it had outstanding.
-    pub fn close_channel(&mut self, number: u16) -> (Vec<Stalled>, Vec<Settled>) {
-        let slot = self.channels.get_mut(usize::from(number));
-        let Some(mut channel) = slot.and_then(Option::take) else {
-            return (Vec::new(), Vec::new());
-        };
+    /// The channel is gone. Returns what it leaves behind.
+    pub fn close_channel(&mut self, number: u16) -> Closed {
+        let Some(mut channel) = self.channels.remove(&number) else { return Closed::default() };
         let mut outstanding = Vec::with_capacity(channel.deliveries.len());
         let sources = &channel.sources;
         channel.deliveries.take_all(|_, each| {
-            outstanding.push((Arc::clone(source_queue(sources, each.source)), each));
+            outstanding.push((Arc::clone(source_queue(sources, each.source)), each.id));
         });
-        (std::mem::take(&mut channel.consumers).into_values().collect(), outstanding)
+        let consumers = std::mem::take(&mut channel.consumers).into_values().collect();
+        Closed { consumers, outstanding }
     }
 
     /// Registers a queue as a source of deliveries.
@@ -406,7 +423,12 @@ impl State {
 
     /// A consumer was cancelled by its client.
     pub fn remove_consumer(&mut self, number: u16, tag: &str) -> Option<Stalled> {
-        self.channel(number)?.consumers.remove(tag)
+        let channel = self.channel(number)?;
+        let consumer = channel.consumers.remove(tag)?;
+        if let Some(source) = channel.source_of(&consumer.queue) {
+            channel.release_source(source);
+        }
+        Some(consumer)
     }
 
     /// Sets what the whole channel may have outstanding (0: no limit). Returns consumers that
@@ -436,13 +458,21 @@ impl State {
         Ok(channel.take_limited())
     }
 
+    /// Puts a delivery back that a rolled back transaction had settled.
+    pub fn restore(&mut self, number: u16, tag: u64, queue: &Arc<LiveQueue>, id: DeliveryId) {
+        if let Some(channel) = self.channel(number) {
+            let source = channel.add_source(queue);
+            channel.deliveries.restore(tag, Outstanding { source, id });
+        }
+    }
+
     /// Everything outstanding on a channel, to be requeued (basic.recover).
-    pub fn take_outstanding(&mut self, number: u16) -> Vec<Settled> {
+    pub fn take_outstanding(&mut self, number: u16) -> Vec<Returned> {
         let mut all = Vec::new();
         if let Some(channel) = self.channel(number) {
             let sources = &mut channel.sources;
             channel.deliveries.take_all(|_, outstanding| {
-                all.push((Arc::clone(source_queue(sources, outstanding.source)), outstanding));
+                all.push((Arc::clone(source_queue(sources, outstanding.source)), outstanding.id));
                 release(sources, outstanding.source);
             });
         }
@@ -462,10 +492,8 @@ impl ChannelState {
     }
 
     fn add_source(&mut self, queue: &Arc<LiveQueue>) -> Source {
-        let known = self.sources.iter().position(|source| {
-            source.as_ref().is_some_and(|source| Arc::ptr_eq(&source.queue, queue))
-        });
-        let at = known.or_else(|| self.sources.iter().position(Option::is_none));
+        let free = || self.sources.iter().position(Option::is_none);
+        let at = self.source_of(queue).map(|source| source as usize).or_else(free);
         let at = at.unwrap_or_else(|| {
             self.sources.push(None);
             self.sources.len() - 1
@@ -473,6 +501,12 @@ impl ChannelState {
         let source = &mut self.sources[at];
         source.get_or_insert_with(|| SourceState { queue: Arc::clone(queue), users: 0 }).users += 1;
         u32::try_from(at).expect("fewer than 4 G sources on a channel")
+    }
+
+    fn source_of(&self, queue: &Arc<LiveQueue>) -> Option<Source> {
+        let is_it = |source: &SourceState| Arc::ptr_eq(&source.queue, queue);
+        let at = self.sources.iter().position(|source| source.as_ref().is_some_and(is_it))?;
+        u32::try_from(at).ok()
     }
 
     fn release_source(&mut self, source: Source) {

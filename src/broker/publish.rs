@@ -31,6 +31,8 @@ pub struct Publisher {
     target_of: FxHashMap<QueueId, u32>,
     /// Targets with messages that wait for their turn.
     filled: Vec<u32>,
+    /// What turns before the last flush came to.
+    position: LogPosition,
 }
 
 type Route = Arc<[u32]>;
@@ -62,6 +64,7 @@ impl Publisher {
             targets: Vec::new(),
             target_of: FxHashMap::default(),
             filled: Vec::new(),
+            position: LogPosition::default(),
         }
     }
 
@@ -145,15 +148,18 @@ impl Publisher {
     /// Gives every queue with waiting messages its turn. Returns the log position that makes
     /// them all safe.
     pub fn flush(&mut self) -> LogPosition {
-        let mut position = LogPosition::default();
+        self.give_turns();
+        std::mem::take(&mut self.position)
+    }
+
+    fn give_turns(&mut self) {
         for target in self.filled.drain(..) {
             let Target { queue, batch } = &mut self.targets[target as usize];
-            position = position.max(queue.publish(batch));
+            self.position = self.position.max(queue.publish(batch));
             if batch.capacity() > KEPT_BATCH {
                 *batch = Vec::new();
             }
         }
-        position
     }
 
     /// Whether no message waits for its turn.
@@ -176,7 +182,7 @@ impl Publisher {
     /// The topology changed. What waits was routed before the change and is delivered first.
     #[cold]
     fn forget_routes(&mut self) {
-        self.flush();
+        self.give_turns();
         self.version = self.vhost.version();
         self.last = None;
         self.routes.clear();

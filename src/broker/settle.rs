@@ -1,22 +1,29 @@
-//! Settlements of one socket read, gathered so that each queue gets one turn.
+//! What one socket read, or the end of a channel, means for queues, gathered so that each of them
+//! gets one turn.
 
 use std::sync::Arc;
 
 use super::live_queue::LiveQueue;
+use super::outbox::{Closed, Outbox};
 use crate::names::DeliveryId;
 use crate::queue::{Command, Outcome};
 
-/// Settlements that wait for the end of the read.
+/// Commands that wait for their queue's turn.
 #[derive(Default)]
-pub struct Settlements {
+pub struct Gathered {
     by_queue: Vec<(Arc<LiveQueue>, Vec<Command>)>,
 }
 
-impl Settlements {
-    /// Adds one.
+impl Gathered {
+    /// Adds a settlement.
     #[inline]
-    pub fn push(&mut self, queue: &Arc<LiveQueue>, id: DeliveryId, outcome: Outcome) {
-        let command = Command::Settle(id, outcome);
+    pub fn settle(&mut self, queue: &Arc<LiveQueue>, id: DeliveryId, outcome: Outcome) {
+        self.push(queue, Command::Settle(id, outcome));
+    }
+
+    /// Adds a command.
+    #[inline]
+    pub fn push(&mut self, queue: &Arc<LiveQueue>, command: Command) {
         // Acks of one read mostly go to one queue, or to a few in turn: the last is a good guess.
         let same = |(each, _): &&mut (Arc<LiveQueue>, _)| Arc::ptr_eq(each, queue);
         match self.by_queue.iter_mut().rev().find(same) {
@@ -39,11 +46,25 @@ impl Settlements {
     }
 }
 
-/// Puts everything back that a channel had outstanding, in order.
-pub fn requeue_all(outstanding: impl IntoIterator<Item = (Arc<LiveQueue>, DeliveryId)>) {
-    let mut settlements = Settlements::default();
-    for (queue, id) in outstanding {
-        settlements.push(&queue, id, Outcome::Requeue);
+/// A channel is gone: its consumers leave, and everything it had outstanding goes back in order.
+pub fn channel_gone(outbox: &Outbox, channel: u16) {
+    let Closed { consumers, outstanding } = outbox.lock().close_channel(channel);
+    let mut gathered = Gathered::default();
+    for entry in consumers {
+        gathered.push(&entry.queue, Command::ConsumerGone(entry.consumer));
     }
-    settlements.flush();
+    for (queue, id) in outstanding {
+        gathered.settle(&queue, id, Outcome::Requeue);
+    }
+    gathered.flush();
+}
+
+/// Everything outstanding on a channel goes back in order (basic.recover).
+pub fn requeue_all(outbox: &Outbox, channel: u16) {
+    let outstanding = outbox.lock().take_outstanding(channel);
+    let mut gathered = Gathered::default();
+    for (queue, id) in outstanding {
+        gathered.settle(&queue, id, Outcome::Requeue);
+    }
+    gathered.flush();
 }

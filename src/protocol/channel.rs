@@ -4,8 +4,9 @@ use super::confirms::Confirms;
 use super::content::Content;
 use super::fault::Fault;
 use super::request::{Binding, Consume, DeclareExchange, DeclareQueue, Request};
-use super::transaction::Transaction;
-use crate::wire::method::{AnyMethod, access, basic, channel, confirm, exchange, queue, table, tx};
+use crate::wire::method::{
+    AnyMethod, Qos, access, basic, channel, confirm, exchange, queue, table, tx,
+};
 
 /// How publishes and settlements of a channel are answered.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub enum Mode {
     /// Each publish by basic.ack or basic.nack (confirm.select).
     Confirm(Confirms),
     /// Together, by tx.commit-ok (tx.select).
-    Transaction(Transaction),
+    Transaction,
 }
 
 /// A channel that is open, or that the broker has closed and the client not yet.
@@ -30,7 +31,18 @@ pub struct Channel {
     prefetch: u16,
     /// The queue that an empty name means.
     pub last_queue: Option<String>,
+    /// Who takes replies on this channel (direct reply-to); one at most.
+    pub reply_consumer: Option<ReplyConsumer>,
     closing: bool,
+}
+
+/// A consumer of direct replies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyConsumer {
+    /// What the client calls it.
+    pub tag: String,
+    /// The address that the broker puts into requests.
+    pub address: String,
 }
 
 /// What a method means for whoever drives the channel.
@@ -101,6 +113,19 @@ impl Channel {
         }
     }
 
+    /// basic.qos
+    pub fn qos(&mut self, qos: Qos) -> Result<Action, Fault> {
+        if qos.prefetch_size != 0 {
+            let what = format_args!("prefetch_size!=0 ({})", qos.prefetch_size);
+            return Err(Fault::not_implemented(what));
+        }
+        if qos.global {
+            return Ok(Action::LimitChannel(qos.prefetch_count));
+        }
+        self.prefetch = qos.prefetch_count;
+        Ok(answer(AnyMethod::Basic(basic::AMQPMethod::QosOk(basic::QosOk {}))))
+    }
+
     fn channel_method(&self, method: &channel::AMQPMethod) -> Result<Action, Fault> {
         use channel::AMQPMethod as M;
         match method {
@@ -119,11 +144,6 @@ impl Channel {
     fn basic_method(&mut self, method: basic::AMQPMethod) -> Result<Action, Fault> {
         use basic::AMQPMethod as M;
         Ok(match method {
-            M::Qos(qos) if qos.global => Action::LimitChannel(qos.prefetch_count),
-            M::Qos(qos) => {
-                self.prefetch = qos.prefetch_count;
-                answer(AnyMethod::Basic(M::QosOk(basic::QosOk {})))
-            }
             M::Consume(consume) => {
                 let request = Request::Consume(Consume {
                     queue: consume.queue.to_string(),
@@ -154,6 +174,7 @@ impl Channel {
             | M::Ack(_)
             | M::Nack(_)
             | M::Reject(_)
+            | M::Qos(_)
             | M::QosOk(_)
             | M::ConsumeOk(_)
             | M::Return(_)
@@ -166,7 +187,7 @@ impl Channel {
 
     fn select_confirm(&mut self, select: &confirm::Select) -> Result<Action, Fault> {
         match self.mode {
-            Mode::Transaction(_) => return Err(Fault::confirm_on_tx_channel()),
+            Mode::Transaction => return Err(Fault::confirm_on_tx_channel()),
             Mode::Confirm(_) => {}
             Mode::Plain => self.mode = Mode::Confirm(Confirms::default()),
         }
@@ -183,12 +204,12 @@ impl Channel {
             (M::Select(_), Mode::Confirm(_)) => Err(Fault::tx_on_confirm_channel()),
             (M::Select(_), mode) => {
                 if matches!(mode, Mode::Plain) {
-                    self.mode = Mode::Transaction(Transaction::default());
+                    self.mode = Mode::Transaction;
                 }
                 Ok(answer(AnyMethod::Tx(M::SelectOk(tx::SelectOk {}))))
             }
-            (M::Commit(_), Mode::Transaction(_)) => Ok(Action::Commit),
-            (M::Rollback(_), Mode::Transaction(_)) => Ok(Action::Rollback),
+            (M::Commit(_), Mode::Transaction) => Ok(Action::Commit),
+            (M::Rollback(_), Mode::Transaction) => Ok(Action::Rollback),
             (M::Commit(_) | M::Rollback(_), Mode::Plain | Mode::Confirm(_)) => {
                 Err(Fault::not_transactional())
             }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::wire::frame::BadFrame;
-use crate::wire::method::{BadMethod, MethodId};
+use crate::wire::method::{AnyMethod, BadMethod, MethodId, channel, connection};
 
 /// What a fault closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ fn within(name: impl fmt::Display, vhost: impl fmt::Display) -> String {
     format!("'{name}' in vhost '{vhost}'")
 }
 
-fn channel(code: Code, explanation: impl Into<String>) -> Fault {
+fn channel_fault(code: Code, explanation: impl Into<String>) -> Fault {
     Fault {
         scope: Scope::Channel,
         code,
@@ -101,8 +101,8 @@ fn channel(code: Code, explanation: impl Into<String>) -> Fault {
     }
 }
 
-fn connection(code: Code, explanation: impl Into<String>) -> Fault {
-    Fault { scope: Scope::Connection, ..channel(code, explanation) }
+fn connection_fault(code: Code, explanation: impl Into<String>) -> Fault {
+    Fault { scope: Scope::Connection, ..channel_fault(code, explanation) }
 }
 
 impl Fault {
@@ -112,9 +112,37 @@ impl Fault {
         if self.method == MethodId::default() { Self { method, ..self } } else { self }
     }
 
-    /// The reply text; [`crate::wire::put_short_string`] cuts it to 255 bytes.
+    /// The reply text. What is longer than a short string is cut and ends in `...`, as
+    /// RabbitMQ's texts do.
     pub fn text(&self) -> String {
-        self.to_string()
+        let mut text = self.to_string();
+        if text.len() > 255 {
+            text.truncate(text.floor_char_boundary(252));
+            text.push_str("...");
+        }
+        text
+    }
+
+    /// The method that closes what the fault closes.
+    pub fn close_method(&self) -> AnyMethod {
+        let (reply_code, reply_text) = (self.code.number(), self.text().into());
+        let (class_id, method_id) = (self.method.class, self.method.method);
+        match self.scope {
+            Scope::Channel => AnyMethod::Channel(channel::AMQPMethod::Close(channel::Close {
+                reply_code,
+                reply_text,
+                class_id,
+                method_id,
+            })),
+            Scope::Connection => {
+                AnyMethod::Connection(connection::AMQPMethod::Close(connection::Close {
+                    reply_code,
+                    reply_text,
+                    class_id,
+                    method_id,
+                }))
+            }
+        }
     }
 }
 
@@ -122,22 +150,22 @@ impl Fault {
 impl Fault {
     /// There is no such queue.
     pub fn no_queue(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
-        channel(Code::NotFound, format!("no queue {}", within(name, vhost)))
+        channel_fault(Code::NotFound, format!("no queue {}", within(name, vhost)))
     }
 
     /// There is no such exchange.
     pub fn no_exchange(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
-        channel(Code::NotFound, format!("no exchange {}", within(name, vhost)))
+        channel_fault(Code::NotFound, format!("no exchange {}", within(name, vhost)))
     }
 
     /// An empty queue name means the last one declared, and none was.
     pub fn no_previous_queue() -> Self {
-        channel(Code::NotFound, "no previously declared queue")
+        channel_fault(Code::NotFound, "no previously declared queue")
     }
 
     /// A name with the broker's own prefix.
     pub fn reserved_name(what: &str, name: impl fmt::Display) -> Self {
-        channel(
+        channel_fault(
             Code::AccessRefused,
             format!("{what} name '{name}' contains reserved prefix 'amq.*'"),
         )
@@ -145,12 +173,12 @@ impl Fault {
 
     /// The default exchange cannot be declared, deleted or bound.
     pub fn default_exchange() -> Self {
-        channel(Code::AccessRefused, "operation not permitted on the default exchange")
+        channel_fault(Code::AccessRefused, "operation not permitted on the default exchange")
     }
 
     /// A predeclared exchange cannot be deleted.
     pub fn reserved_exchange(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
-        channel(
+        channel_fault(
             Code::AccessRefused,
             format!("deletion of system exchange {} not allowed", within(name, vhost)),
         )
@@ -158,7 +186,7 @@ impl Fault {
 
     /// An exclusive queue of another connection.
     pub fn locked_queue(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
-        channel(
+        channel_fault(
             Code::ResourceLocked,
             format!(
                 "cannot obtain exclusive access to locked queue {}. It could be originally \
@@ -171,7 +199,7 @@ impl Fault {
 
     /// An exclusive consumer, or one that wants to be.
     pub fn exclusive_consumer(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
-        channel(
+        channel_fault(
             Code::AccessRefused,
             format!("queue {} in exclusive use", within(name, vhost)),
         )
@@ -179,7 +207,7 @@ impl Fault {
 
     /// Publishing to an exchange that only takes from other exchanges.
     pub fn internal_exchange(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
-        channel(
+        channel_fault(
             Code::AccessRefused,
             format!("cannot publish to internal exchange {}", within(name, vhost)),
         )
@@ -190,7 +218,7 @@ impl Fault {
 impl Fault {
     /// A condition, in words that its module knows (arguments that are invalid or differ).
     pub fn precondition(explanation: impl fmt::Display) -> Self {
-        channel(Code::PreconditionFailed, explanation.to_string())
+        channel_fault(Code::PreconditionFailed, explanation.to_string())
     }
 
     /// if-unused on a queue or exchange that is used.
@@ -230,9 +258,20 @@ impl Fault {
         ))
     }
 
-    /// An expiration that is no number of milliseconds.
-    pub fn invalid_expiration(term: impl fmt::Display) -> Self {
-        Self::precondition(format_args!("invalid expiration {term}"))
+    /// An expiration that is no number of milliseconds; `why` is RabbitMQ's term for it.
+    pub fn invalid_expiration(expiration: &str, why: impl fmt::Display) -> Self {
+        Self::precondition(format_args!("invalid expiration '{expiration}': {why}"))
+    }
+
+    /// A CC or BCC header that is no array.
+    pub fn invalid_routing_header(header: &str, found: &str) -> Self {
+        let why = format_args!("{{unacceptable_type_in_header,\"{header}\",{found}}}");
+        Self::precondition(format_args!("invalid message: {why}"))
+    }
+
+    /// A request with a direct reply-to address, from a channel that takes no replies.
+    pub fn no_reply_consumer() -> Self {
+        Self::precondition("fast reply consumer does not exist")
     }
 
     /// A user-id property that is not the user who publishes.
@@ -247,72 +286,92 @@ impl Fault {
 impl Fault {
     /// Bytes that are no frame.
     pub fn bad_frame(bad: BadFrame) -> Self {
-        connection(Code::FrameError, bad.to_string())
+        connection_fault(Code::FrameError, bad.to_string())
     }
 
     /// A body longer than its header said.
     pub fn body_too_long() -> Self {
-        connection(Code::FrameError, "content body frame exceeds remaining content size")
+        connection_fault(Code::FrameError, "content body frame exceeds remaining content size")
     }
 
     /// A body that no setting allows.
     pub fn body_beyond_all_limits(size: u64, limit: u64) -> Self {
         let text = format!("content body size {size} exceeds maximum allowed size {limit}");
-        connection(Code::FrameError, text)
+        connection_fault(Code::FrameError, text)
     }
 
     /// A method frame that cannot be read.
     pub fn bad_method(bad: BadMethod) -> Self {
         match bad {
             BadMethod::Unknown(id) => {
-                Self { method: id, ..connection(Code::NotImplemented, bad.to_string()) }
+                Self { method: id, ..connection_fault(Code::NotImplemented, bad.to_string()) }
             }
             BadMethod::Malformed(id) => {
-                Self { method: id, ..connection(Code::SyntaxError, bad.to_string()) }
+                Self { method: id, ..connection_fault(Code::SyntaxError, bad.to_string()) }
             }
-            BadMethod::NotText => connection(Code::FrameError, bad.to_string()),
-            BadMethod::NoId => connection(Code::FrameError, bad.to_string()),
+            BadMethod::NotText => connection_fault(Code::FrameError, bad.to_string()),
+            BadMethod::NoId => connection_fault(Code::FrameError, bad.to_string()),
         }
+    }
+
+    /// A name that is not UTF-8.
+    pub fn not_text() -> Self {
+        connection_fault(Code::FrameError, "Malformed UTF-8 in shortstr")
     }
 
     /// Something else that cannot be read.
     pub fn syntax(what: impl fmt::Display) -> Self {
-        connection(Code::SyntaxError, what.to_string())
+        connection_fault(Code::SyntaxError, what.to_string())
     }
 
     /// A method that only the other side sends, or that does not fit the state.
     pub fn unexpected_method() -> Self {
-        connection(Code::CommandInvalid, "unimplemented method")
+        connection_fault(Code::CommandInvalid, "unimplemented method")
     }
 
     /// A command that is not valid now, in the words of whoever knows why.
     pub fn command_invalid(why: impl fmt::Display) -> Self {
-        connection(Code::CommandInvalid, why.to_string())
+        connection_fault(Code::CommandInvalid, why.to_string())
     }
 
     /// A frame on a channel that is not open, or channel.open on one that is.
     pub fn channel_error(why: impl fmt::Display) -> Self {
-        connection(Code::ChannelError, why.to_string())
+        connection_fault(Code::ChannelError, why.to_string())
     }
 
     /// Content out of order.
     pub fn unexpected_frame(why: impl fmt::Display) -> Self {
-        connection(Code::UnexpectedFrame, why.to_string())
+        connection_fault(Code::UnexpectedFrame, why.to_string())
+    }
+
+    /// A frame that does not belong on its channel, or not yet.
+    pub fn frame_out_of_place(kind: u8, channel: u16) -> Self {
+        Self::unexpected_frame(format_args!("frame of type {kind} on channel {channel}"))
+    }
+
+    /// A heartbeat that carries something.
+    pub fn heartbeat_with_payload() -> Self {
+        connection_fault(Code::FrameError, "a heartbeat has no payload")
     }
 
     /// Something that the specification has and no broker does.
     pub fn not_implemented(what: impl fmt::Display) -> Self {
-        connection(Code::NotImplemented, what.to_string())
+        connection_fault(Code::NotImplemented, what.to_string())
     }
 
     /// Something that this peer may not do: vhost, negotiation, limits, a tag used twice.
     pub fn not_allowed(why: impl fmt::Display) -> Self {
-        connection(Code::NotAllowed, why.to_string())
+        connection_fault(Code::NotAllowed, why.to_string())
+    }
+
+    /// A consumer tag that the channel has already.
+    pub fn consumer_tag_in_use(tag: impl fmt::Display) -> Self {
+        Self::not_allowed(format_args!("attempt to reuse consumer tag '{tag}'"))
     }
 
     /// Wrong credentials. Never says which part was wrong.
     pub fn login_refused(mechanism: impl fmt::Display) -> Self {
-        connection(
+        connection_fault(
             Code::AccessRefused,
             format!(
                 "Login was refused using authentication mechanism {mechanism}. For details see \
@@ -323,11 +382,11 @@ impl Fault {
 
     /// The broker ends the connection.
     pub fn forced(why: impl fmt::Display) -> Self {
-        connection(Code::ConnectionForced, why.to_string())
+        connection_fault(Code::ConnectionForced, why.to_string())
     }
 
     /// A fault of the broker's.
     pub fn internal(what: impl fmt::Display) -> Self {
-        connection(Code::InternalError, what.to_string())
+        connection_fault(Code::InternalError, what.to_string())
     }
 }

@@ -11,5 +11,5 @@ pub mod content;
 pub mod connection;
 pub mod deliveries;
 pub mod fault;
+pub mod publish_rules;
 pub mod request;
-pub mod transaction;

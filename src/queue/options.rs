@@ -118,13 +118,13 @@ pub enum LeaderLocator {
 impl QueueOptions {
     /// Types a declaration's arguments, or says why RabbitMQ refuses them.
     ///
-    /// The first fault in RabbitMQ's order is reported. The caller checks the permissions on
-    /// [`Self::dead_letter_exchange`].
+    /// Of several faults RabbitMQ's first is reported, except that what Warren does not keep is
+    /// looked at last. The caller checks the permissions on [`Self::dead_letter_exchange`].
     pub fn parse(wanted: &Declaration) -> Result<Self, InvalidArgument> {
         let subject = wanted.subject();
         let kind = kind_of(wanted, &subject)?;
         let arguments = Arguments::new(&subject, &wanted.arguments, kind.known_arguments());
-        // RabbitMQ looks at this one first, for the permissions on that exchange.
+        // Before all others, as RabbitMQ does for the sake of the permissions on that exchange.
         let dead_letter_exchange = arguments.exchange("x-dead-letter-exchange")?;
         let options = Self {
             kind,

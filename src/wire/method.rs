@@ -121,6 +121,8 @@ pub enum Method<'a> {
     Nack(Nack),
     /// basic.reject
     Reject(Reject),
+    /// basic.qos; by hand because the generated type leaves the prefetch size out.
+    Qos(Qos),
     /// Any other.
     Other(Box<AnyMethod>),
 }
@@ -177,6 +179,17 @@ pub struct Reject {
     pub requeue: bool,
 }
 
+/// basic.qos (60,10)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Qos {
+    /// Bytes that may be unacked; not implemented anywhere.
+    pub prefetch_size: u32,
+    /// Messages that may be unacked; 0 is no limit.
+    pub prefetch_count: u16,
+    /// For the whole channel, not for each consumer to come.
+    pub global: bool,
+}
+
 /// Reads a method frame's payload.
 #[inline]
 pub fn decode(payload: &[u8]) -> Result<Method<'_>, BadMethod> {
@@ -193,6 +206,7 @@ pub fn decode(payload: &[u8]) -> Result<Method<'_>, BadMethod> {
         MethodId::REJECT => decode_settle(arguments).map(|(delivery_tag, bits)| {
             Method::Reject(Reject { delivery_tag, requeue: bits & 1 != 0 })
         }),
+        MethodId::QOS => decode_qos(arguments).map(Method::Qos),
         _ => return decode_other(id, payload),
     };
     hot.ok_or(BadMethod::Malformed(id))
@@ -213,6 +227,16 @@ fn decode_settle(arguments: &[u8]) -> Option<(u64, u8)> {
     let (tag, rest) = fixed(arguments)?;
     let &[bits] = rest else { return None };
     Some((u64::from_be_bytes(tag), bits))
+}
+
+fn decode_qos(arguments: &[u8]) -> Option<Qos> {
+    let (size, rest) = fixed(arguments)?;
+    let &[count_high, count_low, bits] = rest else { return None };
+    Some(Qos {
+        prefetch_size: u32::from_be_bytes(size),
+        prefetch_count: u16::from_be_bytes([count_high, count_low]),
+        global: bits & 1 != 0,
+    })
 }
 
 fn decode_other(id: MethodId, payload: &[u8]) -> Result<Method<'_>, BadMethod> {

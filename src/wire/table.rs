@@ -107,6 +107,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The name of its type, as RabbitMQ's texts have it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::I8(_) => "byte",
+            Self::U8(_) => "unsignedbyte",
+            Self::I16(_) => "short",
+            Self::U16(_) => "unsignedshort",
+            Self::I32(_) => "signedint",
+            Self::U32(_) => "unsignedint",
+            Self::I64(_) => "long",
+            Self::F32(_) => "float",
+            Self::F64(_) => "double",
+            Self::Decimal { .. } => "decimal",
+            Self::Text(_) => "longstr",
+            Self::Bytes(_) => "binary",
+            Self::Array(_) => "array",
+            Self::Timestamp(_) => "timestamp",
+            Self::Table(_) => "table",
+            Self::Void => "void",
+        }
+    }
+
     /// The value as text, if it is a long string of UTF-8.
     pub fn as_text(&self) -> Option<&'a str> {
         if let Self::Text(bytes) = *self { std::str::from_utf8(bytes).ok() } else { None }

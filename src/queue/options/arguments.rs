@@ -1,6 +1,6 @@
 //! Reads one argument table, and turns what does not fit into RabbitMQ's text.
 
-use super::{InvalidArgument, QueueKind, Reason, Subject, erlang_term};
+use super::{InvalidArgument, QueueKind, Reason, Subject};
 use crate::names::ExchangeName;
 use crate::wire::table::{Table, Value};
 
@@ -51,7 +51,7 @@ impl<'a> Arguments<'a> {
             }
             Some(other) => Err(InvalidArgument::WrongType {
                 argument,
-                found: erlang_term::type_name(other),
+                found: other.type_name(),
                 subject: self.subject.clone(),
             }),
         }
@@ -82,12 +82,12 @@ impl<'a> Arguments<'a> {
 pub(crate) mod value {
     use std::time::Duration;
 
-    use super::super::{MAX_EXPIRY_MS, erlang_term};
+    use super::super::MAX_EXPIRY_MS;
     use super::{Reason, Value};
 
     /// Any whole number.
     pub(crate) fn integer(value: Value<'_>) -> Result<i64, Reason> {
-        value.as_integer().ok_or_else(|| Reason::NotInteger(erlang_term::type_name(value)))
+        value.as_integer().ok_or_else(|| Reason::NotInteger(value.type_name()))
     }
 
     /// A whole number from zero up.
@@ -138,6 +138,6 @@ pub(crate) mod value {
     }
 
     fn unacceptable(value: Value<'_>) -> Reason {
-        Reason::UnacceptableType(erlang_term::type_name(value))
+        Reason::UnacceptableType(value.type_name())
     }
 }

@@ -1,9 +1,10 @@
 //! Whether a redeclare asks for what there is, and RabbitMQ's text if not.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Subject;
-use super::erlang_term::{Term, text, type_name};
+use super::erlang_term::{Term, text};
 use crate::wire::table::{Table, Value};
 
 /// A redeclare differs from what there is: channel error 406 PRECONDITION_FAILED.
@@ -62,8 +63,10 @@ fn same(a: Value<'_>, b: Value<'_>) -> bool {
     if let (Some(a), Some(b)) = (number(a), number(b)) {
         return a == b;
     }
+    if let (Some(a), Some(b)) = (float(a), float(b)) {
+        return a == b || (a.is_nan() && b.is_nan());
+    }
     match (a, b) {
-        (Value::F32(_) | Value::F64(_), Value::F32(_) | Value::F64(_)) => as_f64(a) == as_f64(b),
         (Value::Text(a) | Value::Bytes(a), Value::Text(b) | Value::Bytes(b)) => a == b,
         (Value::Array(a), Value::Array(b)) => {
             same_items(a.iter(), b.iter(), |a, b| nested(*a, *b))
@@ -83,7 +86,7 @@ fn same(a: Value<'_>, b: Value<'_>) -> bool {
 }
 
 fn nested(a: Value<'_>, b: Value<'_>) -> bool {
-    type_name(a) == type_name(b) && same(a, b)
+    a.type_name() == b.type_name() && same(a, b)
 }
 
 fn same_items<T>(
@@ -108,30 +111,31 @@ fn number(value: Value<'_>) -> Option<i128> {
     value.as_integer().map(i128::from)
 }
 
-fn as_f64(value: Value<'_>) -> Option<f64> {
-    match value {
-        Value::F32(number) => Some(number.into()),
-        Value::F64(number) => Some(number),
-        _ => None,
+fn float(value: Value<'_>) -> Option<f64> {
+    if let Value::F32(number) = value {
+        return Some(number.into());
     }
+    if let Value::F64(number) = value { Some(number) } else { None }
 }
 
 /// How a value is shown when both sides have one.
 fn bare(value: Value<'_>) -> String {
-    match value {
-        Value::Void => "none".to_owned(),
-        Value::Text(bytes) | Value::Bytes(bytes) => format!("'{}'", text(bytes)),
-        other => format!("'{}'", Term(other)),
-    }
+    if value == Value::Void { "none".to_owned() } else { format!("'{}'", shown(value)) }
 }
 
 /// How a value is shown when the other side has none.
 fn with_type(value: Option<Value<'_>>) -> String {
-    match value {
-        None => "none".to_owned(),
-        Some(value @ (Value::Text(bytes) | Value::Bytes(bytes))) => {
-            format!("the value '{}' of type '{}'", text(bytes), type_name(value))
-        }
-        Some(value) => format!("the value '{}' of type '{}'", Term(value), type_name(value)),
+    value.map_or_else(
+        || "none".to_owned(),
+        |value| format!("the value '{}' of type '{}'", shown(value), value.type_name()),
+    )
+}
+
+/// Strings stand there as they are, all else as a term.
+fn shown(value: Value<'_>) -> Cow<'_, str> {
+    if let Value::Text(bytes) | Value::Bytes(bytes) = value {
+        text(bytes)
+    } else {
+        Term(value).to_string().into()
     }
 }

@@ -7,29 +7,6 @@ use std::fmt::{self, Write as _};
 
 use crate::wire::table::Value;
 
-/// The type of a value, by RabbitMQ's name.
-pub fn type_name(value: Value<'_>) -> &'static str {
-    match value {
-        Value::Bool(_) => "bool",
-        Value::I8(_) => "byte",
-        Value::U8(_) => "unsignedbyte",
-        Value::I16(_) => "short",
-        Value::U16(_) => "unsignedshort",
-        Value::I32(_) => "signedint",
-        Value::U32(_) => "unsignedint",
-        Value::I64(_) => "long",
-        Value::F32(_) => "float",
-        Value::F64(_) => "double",
-        Value::Decimal { .. } => "decimal",
-        Value::Text(_) => "longstr",
-        Value::Bytes(_) => "binary",
-        Value::Array(_) => "array",
-        Value::Timestamp(_) => "timestamp",
-        Value::Table(_) => "table",
-        Value::Void => "void",
-    }
-}
-
 /// Bytes as Erlang's `~ts` prints a binary: UTF-8, or else Latin-1.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
@@ -64,12 +41,12 @@ impl fmt::Display for Term<'_> {
             Value::Timestamp(seconds) => write!(f, "{seconds}"),
             Value::Void => f.write_str("undefined"),
             Value::Array(array) => list(f, array.iter(), |f, value| {
-                write!(f, "{{{},{}}}", type_name(value), Term(value))
+                write!(f, "{{{},{}}}", value.type_name(), Term(value))
             }),
             Value::Table(table) => list(f, table.iter(), |f, (key, value)| {
                 f.write_str("{")?;
                 binary(key.as_bytes(), f)?;
-                write!(f, ",{},{}}}", type_name(value), Term(value))
+                write!(f, ",{},{}}}", value.type_name(), Term(value))
             }),
         }
     }
@@ -185,4 +162,37 @@ fn float(number: f64) -> String {
 
 fn fits(extra: i32, cost: usize) -> bool {
     usize::try_from(extra).is_ok_and(|extra| extra <= cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compared with Erlang/OTP 29; of 40,000 random floats 6 came out differently, all of them
+    /// with two shortest spellings equally near.
+    #[test]
+    fn floats_have_a_point_and_few_digits() {
+        for (number, text) in [
+            (0.0, "0.0"),
+            (-1.0, "-1.0"),
+            (0.1, "0.1"),
+            (0.001, "0.001"),
+            (0.00001, "1.0e-5"),
+            (1.25e-4, "1.25e-4"),
+            (0.012345, "0.012345"),
+            (100.0, "100.0"),
+            (1000.0, "1.0e3"),
+            (60_000.0, "6.0e4"),
+            (1_234_560.0, "1234560.0"),
+            (123_456_789.125, "123456789.125"),
+            (9_007_199_254_740_991.0, "9007199254740991.0"),
+            (9_007_199_254_740_992.0, "9.007199254740992e15"),
+            (1e22, "1.0e22"),
+            (5e-324, "5.0e-324"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(float(number), text);
+        }
+    }
 }

@@ -13,22 +13,13 @@ const QUIET = 150; // For what must not happen.
 
 /// The broker as one test sees it; what the test leaves behind is taken away when it ends.
 export function broker(test) {
-  const connections = new Set();
+  const endings = [];
   const names = [];
 
-  async function open(options = '') {
-    const connection = await connect(url + options);
-    connections.add(connection);
-    connection.on('close', () => connections.delete(connection));
-    connection.on('error', () => {}); // Whoever expects an error listens for it.
-    return connection;
-  }
-
   test.after(async () => {
-    const janitor = await open();
+    for (const end of endings.reverse()) await inTime(end());
+    const janitor = await connect(url, { noDelay: true });
     const channel = await janitor.createChannel();
-    connections.delete(janitor);
-    await Promise.all([...connections].map((connection) => connection.close()));
     for (const name of names) {
       await channel.deleteQueue(name);
       await channel.deleteExchange(name);
@@ -37,13 +28,33 @@ export function broker(test) {
   });
 
   return {
-    connect: open,
-    channel: async () => (await open()).createChannel(),
-    confirmChannel: async () => (await open()).createConfirmChannel(),
+    /// What to do when the test ends, last things first.
+    finally(end) {
+      endings.push(async () => end());
+    },
+
+    async connect(options = '', address = url) {
+      const connection = await connect(address + options, { noDelay: true });
+      let open = true;
+      connection.on('close', () => (open = false));
+      connection.on('error', () => {}); // Whoever expects an error listens for it.
+      this.finally(() => open && connection.close());
+      return connection;
+    },
+
+    async channel() {
+      return (await this.connect()).createChannel();
+    },
+
+    async confirmChannel() {
+      return (await this.connect()).createConfirmChannel();
+    },
+
     name(hint) {
       names.push(`${hint}.${randomUUID().slice(0, 8)}`);
       return names.at(-1);
     },
+
     async queue(channel, hint = 'queue', options = {}) {
       return (await channel.assertQueue(this.name(hint), options)).queue;
     },

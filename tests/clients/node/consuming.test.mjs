@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { connect } from 'amqplib';
 import { Inbox, assertQuiet, broker, drain, text } from './broker.mjs';
 import { relay } from './relay.mjs';
 
@@ -94,10 +93,8 @@ const ends = {
 for (const [end, happens] of Object.entries(ends)) {
   test(`what a consumer holds unacked returns in order when ${end}`, async (t) => {
     const b = broker(t);
-    const network = await relay(t);
-    const connection = await connect(network.url);
-    connection.on('error', () => {});
-    t.after(() => network.cut());
+    const network = await relay(b);
+    const connection = await b.connect('', network.url);
     const channel = await connection.createChannel();
     const orders = await b.queue(await b.channel(), 'orders');
     const doomed = await Inbox.open(channel, orders);

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { url } from './broker.mjs';
 
 /// Passes everything on from a port of its own; `cut` breaks what is connected, new connections may be made.
-export async function relay(test) {
+export async function relay(b) {
   const { hostname, port } = new URL(url);
   const sockets = new Set();
   const server = net.createServer((client) => {
@@ -27,7 +27,7 @@ export async function relay(test) {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
   };
-  test.after(() => {
+  b.finally(() => {
     server.close();
     cut();
   });

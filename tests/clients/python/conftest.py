@@ -45,7 +45,7 @@ def name(janitor):
 
     yield unique
     for used in names:
-        until(lambda: removed(janitor, used))
+        until(lambda used=used: removed(janitor, used))
 
 
 def removed(janitor, used):

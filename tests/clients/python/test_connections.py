@@ -5,7 +5,12 @@ import socket
 import pika
 import pytest
 from pika import spec
-from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, ProbableAccessDeniedError, ProbableAuthenticationError
+from pika.exceptions import (
+    ChannelClosedByBroker,
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 from inbox import DEADLINE, Inbox, consumers, depth, gone, send, until
 from refusals import channel_refused, connection_refused
@@ -65,7 +70,9 @@ def test_clients_may_say_much_about_themselves(connect):
 
 
 @pytest.mark.beyond_rabbitmq("hangs up without a word, after three seconds")
-@pytest.mark.parametrize("excess", [{"frame_max": 4096}, {"frame_max": 2**31}, {"frame_max": 0}, {"channel_max": 0}, {"channel_max": 65535}])
+@pytest.mark.parametrize(
+    "excess", [{"frame_max": 4096}, {"frame_max": 2**31}, {"frame_max": 0}, {"channel_max": 0}, {"channel_max": 65535}]
+)
 def test_clients_may_lower_the_limits_within_reason(wire, excess):
     close = wire(**excess).outcome
 
@@ -155,6 +162,7 @@ def test_closing_amid_deliveries_loses_nothing(connect, channel, queue):
     reader.take(1)
 
     reader.channel.connection.close()  # Most of the messages are on their way by now.
+    until(lambda: depth(channel, orders) == 500)
 
     assert Inbox(channel, orders).texts(500) == texts
 

@@ -1,11 +1,10 @@
-"""Who gets which message, and when: prefetch, turns, priorities, cancelling."""
+"""Who gets which message: turns, priorities, exclusive consumers, cancelling, getting."""
 
 import pika
-import pytest
 from pika import spec
 
 from inbox import Inbox, assert_quiet, depth, drain, fetch, send, until
-from refusals import channel_refused, connection_refused
+from refusals import channel_refused
 
 
 def test_deliveries_say_where_they_come_from(channel, queue, exchange):
@@ -32,73 +31,6 @@ def test_delivery_tags_count_from_one_on_each_channel(connection, queue):
     assert [delivery.tag for delivery in Inbox(other, orders).take(4)] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("prefetch", [1, 3, 10])
-def test_prefetch_is_exact(channel, queue, prefetch):
-    orders = queue("orders")
-    send(channel, orders, *(str(number) for number in range(prefetch + 2)))
-    channel.basic_qos(prefetch_count=prefetch)
-    reader = Inbox(channel, orders)
-
-    held = reader.take(prefetch)
-    assert_quiet(reader)
-    reader.ack(held[0])
-
-    assert reader.texts(1) == [str(prefetch)]
-    assert_quiet(reader)
-
-
-def test_prefetch_zero_is_no_limit(channel, queue):
-    orders = queue("orders")
-    send(channel, orders, *(str(number) for number in range(500)))
-    channel.basic_qos(prefetch_count=0)
-
-    assert len(Inbox(channel, orders).take(500)) == 500
-
-
-def test_prefetch_does_not_count_what_needs_no_ack(channel, queue):
-    orders = queue("orders")
-    send(channel, orders, *"abcde")
-    channel.basic_qos(prefetch_count=1)
-
-    assert Inbox(channel, orders, auto_ack=True).texts(5) == list("abcde")
-
-
-def test_prefetch_is_for_each_consumer_that_comes_after_it(channel, queue):
-    before, first, second = queue("before"), queue("first"), queue("second")
-    unlimited = Inbox(channel, before)
-    channel.basic_qos(prefetch_count=2)
-    limited = Inbox(channel, first), Inbox(channel, second)
-
-    for orders in [before, first, second]:
-        send(channel, orders, "a", "b", "c")
-
-    assert unlimited.texts(3) == ["a", "b", "c"]
-    assert [reader.texts(2) for reader in limited] == [["a", "b"]] * 2
-    assert_quiet(*limited)
-
-
-@pytest.mark.beyond_rabbitmq("4.3 treats global as per consumer")
-def test_global_prefetch_is_shared_by_the_channel(channel, queue):
-    first, second = queue("first"), queue("second")
-    channel.basic_qos(prefetch_count=3, global_qos=True)
-    readers = Inbox(channel, first), Inbox(channel, second)
-
-    send(channel, first, *"ab")
-    held = readers[0].take(2)
-    send(channel, second, *"cde")
-    assert readers[1].texts(1) == ["c"]
-    assert_quiet(*readers)
-    readers[0].ack(held[0])
-
-    assert readers[1].texts(1) == ["d"]
-    assert_quiet(*readers)
-
-
-def test_a_prefetch_size_is_not_implemented(connection, channel):
-    with connection_refused(connection, 540, "NOT_IMPLEMENTED"):
-        channel.basic_qos(prefetch_size=1000)
-
-
 def test_consumers_take_turns(connect, channel, queue):
     orders = queue("orders")
     readers = [Inbox(connect().channel(), orders, auto_ack=True) for _ in range(3)]
@@ -107,21 +39,6 @@ def test_consumers_take_turns(connect, channel, queue):
 
     turns = [[int(text) for text in reader.texts(3)] for reader in readers]
     assert sorted(turns) == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
-
-
-def test_a_busy_consumer_misses_its_turn(connect, channel, queue):
-    orders = queue("orders")
-    busy, free = (prefetching(connect().channel(), orders, 1) for _ in range(2))
-    send(channel, orders, "a", "b")
-    busy.next()
-    done = free.next()
-
-    for text in ["c", "d", "e"]:
-        free.ack(done)
-        send(channel, orders, text)
-        done = free.next()
-        assert done.text == text
-    assert_quiet(busy, free)
 
 
 def prefetching(channel, queue, count, **options):
@@ -180,7 +97,9 @@ def test_the_server_names_consumers(wire, queue):
     hand_made = wire()  # pika would choose a tag by itself.
     number = hand_made.open_channel()
 
-    tags = {hand_made.call(number, spec.Basic.Consume(queue=orders), spec.Basic.ConsumeOk).consumer_tag for _ in range(3)}
+    tags = {
+        hand_made.call(number, spec.Basic.Consume(queue=orders), spec.Basic.ConsumeOk).consumer_tag for _ in range(3)
+    }
 
     assert len(tags) == 3
     assert all(tag.startswith("amq.ctag-") for tag in tags)
@@ -248,14 +167,6 @@ def test_get_takes_one_message_and_counts_the_rest(channel, queue):
 
     assert counts == [2, 1, 0]
     assert fetch(channel, orders) is None
-
-
-def test_get_is_not_held_back_by_prefetch(channel, queue):
-    orders = queue("orders")
-    channel.basic_qos(prefetch_count=1)
-    send(channel, orders, "a", "b")
-
-    assert [fetch(channel, orders).text for _ in range(2)] == ["a", "b"]
 
 
 def test_what_is_got_with_auto_ack_never_returns(connection, queue):

@@ -21,7 +21,9 @@ def test_kombu_publishes_consumes_and_acks(celery, name):
     tasks = kombu.Queue(name("tasks"), kombu.Exchange(name("tasks"), type="direct"), routing_key="task")
     received = []
 
-    celery.Producer().publish({"id": 1, "args": [1, "zwei"]}, exchange=tasks.exchange, routing_key="task", declare=[tasks])
+    celery.Producer().publish(
+        {"id": 1, "args": [1, "zwei"]}, exchange=tasks.exchange, routing_key="task", declare=[tasks]
+    )
     with celery.Consumer(tasks, callbacks=[lambda body, message: received.append((body, message.ack()))]):
         celery.drain_events(timeout=DEADLINE)
 

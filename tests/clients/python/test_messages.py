@@ -38,7 +38,15 @@ def test_all_properties_arrive(url, channel, queue):
 
 @pytest.mark.parametrize(
     "alone",
-    [{}, {"priority": 0}, {"message_id": ""}, {"headers": {}}, {"cluster_id": "x" * 255}, {"timestamp": 2**63 - 1}, {"delivery_mode": 1}],
+    [
+        {},
+        {"priority": 0},
+        {"message_id": ""},
+        {"headers": {}},
+        {"cluster_id": "x" * 255},
+        {"timestamp": 2**63 - 1},
+        {"delivery_mode": 1},
+    ],
 )
 def test_a_property_arrives_alone_and_at_its_limits(channel, queue, alone):
     inbox = queue("inbox")
@@ -210,7 +218,7 @@ def test_thousands_of_messages_arrive_in_order(connect, channel, queue):
 
 def test_many_channels_share_a_connection(connection):
     inboxes = []
-    for number in range(100):
+    for _ in range(100):
         channel = connection.channel()
         mine = channel.queue_declare("", exclusive=True).method.queue
         inboxes.append((channel, mine, Inbox(channel, mine, auto_ack=True)))

@@ -125,7 +125,9 @@ def test_the_return_comes_before_the_confirm(url, exchange, queue):
     inbox = queue("inbox")
     half = exchange("direct", {inbox: "known"})
 
-    events = publish_confirmed(url, [(half, key, key) for key in ["lost 1", "known", "lost 2"]], batch=1, mandatory=True)
+    events = publish_confirmed(
+        url, [(half, key, key) for key in ["lost 1", "known", "lost 2"]], batch=1, mandatory=True
+    )
 
     assert events == [("return", "lost 1"), ("ack", 1), ("ack", 2), ("return", "lost 2"), ("ack", 3)]
 

@@ -102,4 +102,6 @@ class Wire:
 
 
 def _frame(kind, channel, payload):
-    return bytes([kind]) + channel.to_bytes(2, "big") + len(payload).to_bytes(4, "big") + payload + bytes([spec.FRAME_END])
+    return (
+        bytes([kind]) + channel.to_bytes(2, "big") + len(payload).to_bytes(4, "big") + payload + bytes([spec.FRAME_END])
+    )

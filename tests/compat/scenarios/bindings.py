@@ -1,5 +1,6 @@
 """Bindings: making, repeating and removing them, and who gets what by exchange type."""
 
+from amqpraw import Typed
 from harness import cases, scenario
 
 
@@ -169,7 +170,6 @@ def headers(s):
 
 @scenario
 def headers_compare_numbers_by_value(s):
-    from amqpraw import Typed
     bindings = {tag: _match("all", n=Typed(tag, 5)) for tag in "bBsuIilLT"}
     messages = {f"n={tag}5": ("", {"n": Typed(tag, 5)}) for tag in "bIlT"}
     _bind_and_publish(s, "headers", bindings, messages)

@@ -93,6 +93,13 @@ def channel_used_after_its_close(s):
 
 
 @scenario
+def channel_used_after_the_servers_close(s):
+    ch = s.channel()
+    ch.call("queue.declare", queue="compat.missing", passive=True)
+    ch.client.call("basic.qos", 1, prefetch_count=1)
+
+
+@scenario
 def channel_closed_twice(s):
     ch = s.channel()
     ch.call("channel.close", reply_code=200)

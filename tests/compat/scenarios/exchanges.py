@@ -70,8 +70,6 @@ def reserved_name(s, method, fields):
     "empty": {"type": ""},
     "unknown and passive": {"type": "compat-none", "passive": True},
     "capitals": {"type": "Direct"},
-    "delayed": {"type": "x-delayed-message", "arguments": {"x-delayed-type": "direct"}},
-    "not a module": {"type": "rabbit"},
 })
 def exchange_type(s, fields):
     x = s.exchange()

@@ -61,3 +61,12 @@ def frame_announced(s, size):
     client = s.channel(frame_max=8192).client
     client.send_bytes(struct.pack(">BHI", BODY, 1, size), f"the head of a frame of {size} bytes")
     client.hear()
+
+
+@cases({"fits": 8000, "too long": 8200, "much too long": 100000})
+def frame_size_before_tuning(s, size):
+    """Until tune-ok a frame may have 8192 bytes."""
+    client = s.dial()
+    client.start(compat="x" * size)
+    s.note(f"0 > connection.start-ok with a property of {size} bytes")
+    client.hear()

@@ -1,7 +1,8 @@
 """From the first byte to connection.open-ok: headers, authentication, tuning, and steps out of order."""
 
 from amqpraw import HEARTBEAT, PROTOCOL_HEADER, Typed, encode_table
-from harness import cases, scenario, shown
+from harness import cases, scenario
+from rendering import shown
 
 
 @cases({

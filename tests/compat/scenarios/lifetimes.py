@@ -1,6 +1,6 @@
 """How messages and queues come to their end: expiry, length limits, dead-lettering, priorities."""
 
-from harness import cases, scenario
+from harness import scenario
 
 # Waits go by events: a message that expires is seen in the queue it is dead-lettered to.
 
@@ -230,18 +230,8 @@ def priority_of_a_returned_message(s):
 
 
 @scenario
-def too_many_drop_the_lowest_priority(s):
+def too_many_drop_the_head_and_that_has_the_highest_priority(s):
     q, mourner = _with_graveyard(s, **{"x-max-length": 2, "x-max-priority": 3})
     for body, priority in (("high", 3), ("low", 1), ("new", 2)):
         s.fill(q, body, priority=priority)
     mourner.hear()
-
-
-@cases({"transient": 1, "persistent": 2})
-def count_of_unacked_messages_is_not_shown(s, delivery_mode):
-    q = s.queue(durable=True)
-    s.fill(q, "a", "b", delivery_mode=delivery_mode)
-    ch = s.channel()
-    ch.setup("basic.get", queue=q)
-    ch.call("queue.declare", queue=q, passive=True)
-    ch.call("queue.delete", queue=q)

@@ -1,4 +1,4 @@
-"""Queues apart from their arguments: names, exclusivity, purge and delete, get."""
+"""Queues apart from their arguments: names, purge and delete, get, auto-delete."""
 
 from harness import cases, scenario
 
@@ -38,17 +38,31 @@ def empty_name_means_the_last_declared(s):
     ch = s.channel()
     ch.call("queue.declare", queue=first, durable=True)
     ch.call("queue.declare", queue=second, durable=True)
-    ch.call("queue.declare", queue="", passive=True)
-    ch.call("queue.declare", queue=first, passive=True)
-    ch.call("queue.declare", queue="", passive=True)
     ch.call("queue.bind", queue="", exchange="amq.direct", routing_key="compat")
-    ch.call("queue.bind", queue="", exchange="amq.direct", routing_key="")
-    ch.publish(first, "one")
+    s.fill(second, "one", "two")
     ch.call("basic.get", queue="", no_ack=True)
-    ch.call("basic.consume", queue="", consumer_tag="c", no_ack=True)
     ch.call("queue.purge", queue="")
+    ch.call("basic.consume", queue="", consumer_tag="c", no_ack=True)
+    ch.call("queue.declare", queue=first, passive=True)
+    ch.call("queue.unbind", queue="", exchange="amq.direct", routing_key="compat")
     ch.call("queue.delete", queue="")
-    ch.hear()
+    ch.call("queue.declare", queue=second, passive=True)
+
+
+@scenario
+def empty_name_in_a_passive_declare_is_just_empty(s):
+    ch = s.channel()
+    ch.call("queue.declare", queue=s.queue(), durable=True)
+    ch.call("queue.declare", queue="", passive=True)
+
+
+@scenario
+def empty_name_after_its_queue_was_deleted(s):
+    q = s.queue()
+    ch = s.channel()
+    ch.call("queue.declare", queue=q, durable=True)
+    ch.call("queue.delete", queue=q)
+    ch.call("queue.purge", queue="")
 
 
 @scenario
@@ -98,6 +112,7 @@ def redeclaring_a_server_named_queue_by_its_name(s):
     ch = s.channel()
     name = ch.call("queue.declare", queue="", exclusive=True).fields["queue"]
     ch.call("queue.declare", queue=name, exclusive=True)
+    ch.reopen()
     ch.call("queue.declare", queue=name, passive=True)
     ch.call("queue.delete", queue=name)
 
@@ -107,56 +122,6 @@ def server_named_queues_differ(s):
     ch = s.channel()
     names = {ch.setup("queue.declare", exclusive=True).fields["queue"] for _ in range(5)}
     s.note(f"{len(names)} names")
-
-
-EVERY_OPERATION = {
-    "declare": ("queue.declare", {"durable": True}),
-    "declare exclusive": ("queue.declare", {"durable": True, "exclusive": True}),
-    "declare passive": ("queue.declare", {"passive": True}),
-    "bind": ("queue.bind", {"exchange": "amq.direct", "routing_key": "k"}),
-    "unbind": ("queue.unbind", {"exchange": "amq.direct", "routing_key": "k"}),
-    "purge": ("queue.purge", {}),
-    "delete": ("queue.delete", {}),
-    "get": ("basic.get", {"no_ack": True}),
-    "consume": ("basic.consume", {}),
-}
-
-
-@cases(EVERY_OPERATION)
-def exclusive_queue_of_another_connection(s, method, fields):
-    q = s.queue()
-    s.channel("A").setup("queue.declare", queue=q, durable=True, exclusive=True)
-    s.channel("B").call(method, queue=q, **fields)
-
-
-@scenario
-def exclusive_queue_takes_messages_from_another_connection(s):
-    q = s.queue()
-    owner, other = s.channel("A"), s.channel("B")
-    owner.call("queue.declare", queue=q, exclusive=True)
-    other.call("confirm.select")
-    other.publish(q, "hello")
-    other.hear()
-    owner.call("basic.get", queue=q, no_ack=True)
-
-
-@scenario
-def exclusive_queue_is_open_to_every_channel_of_its_connection(s):
-    q = s.queue()
-    client = s.connect()
-    one, two = client.channel(1), client.channel(2)
-    one.call("queue.declare", queue=q, exclusive=True)
-    two.call("queue.declare", queue=q, exclusive=True)
-    two.call("basic.consume", queue=q, consumer_tag="c")
-
-
-@scenario
-def exclusive_queue_is_gone_before_close_ok(s):
-    q = s.queue()
-    owner, other = s.channel("A"), s.channel("B")
-    owner.call("queue.declare", queue=q, exclusive=True)
-    owner.client.leave()
-    other.call("queue.declare", queue=q, exclusive=True)
 
 
 @scenario
@@ -175,7 +140,7 @@ def transient_auto_delete_queue(s):
 
 @scenario
 def transient_exclusive_queue(s):
-    s.channel().call("queue.declare", queue=s.queue(), exclusive=True)
+    s.channel().call("queue.declare", queue=s.own_queue(), exclusive=True)
 
 
 @scenario
@@ -189,13 +154,12 @@ def server_named_shared_queue(s):
 def counts_of_declare_purge_and_delete(s):
     q = s.queue(durable=True)
     ch = s.channel()
-    for body in "abc":
-        ch.publish(q, body)
+    s.fill(q, "a", "b", "c")
     ch.call("basic.get", queue=q)
     ch.call("queue.declare", queue=q, passive=True)
     ch.call("queue.purge", queue=q)
     ch.call("queue.declare", queue=q, passive=True)
-    ch.publish(q, "d")
+    s.fill(q, "d")
     ch.call("queue.declare", queue=q, passive=True)
     ch.call("queue.delete", queue=q)
     ch.call("queue.delete", queue=q)
@@ -204,16 +168,16 @@ def counts_of_declare_purge_and_delete(s):
 @scenario
 def delete_if_empty_with_messages(s):
     q = s.queue(durable=True)
+    s.fill(q, "a")
     ch = s.channel()
-    ch.send_message(q, "a")
     ch.call("queue.delete", queue=q, if_empty=True)
 
 
 @scenario
 def delete_if_empty_with_only_unacked_messages(s):
     q = s.queue(durable=True)
+    s.fill(q, "a")
     ch = s.channel()
-    ch.send_message(q, "a")
     ch.call("basic.get", queue=q)
     ch.call("queue.delete", queue=q, if_empty=True)
 
@@ -229,8 +193,8 @@ def delete_if_unused_with_consumer(s):
 @scenario
 def delete_if_unused_and_if_empty_with_both_in_the_way(s):
     q = s.queue(durable=True)
+    s.fill(q, "a")
     ch = s.channel()
-    ch.send_message(q, "a")
     ch.call("basic.consume", queue=q, consumer_tag="c")
     ch.hear()
     ch.call("queue.delete", queue=q, if_unused=True, if_empty=True)
@@ -249,8 +213,7 @@ def get_fields(s):
     q = s.queue(durable=True)
     ch = s.channel()
     ch.call("basic.get", queue=q)
-    for body in "abc":
-        ch.publish(q, body)
+    s.fill(q, "a", "b", "c")
     ch.call("basic.get", queue=q)
     ch.call("basic.get", queue=q, no_ack=True)
     ch.call("basic.get", queue=q)
@@ -273,11 +236,11 @@ def auto_delete_goes_with_its_last_consumer(s):
 @scenario
 def auto_delete_goes_with_its_consumers_connection(s):
     q = s.queue()
-    owner, other = s.channel("A"), s.channel("B")
+    owner = s.channel()
     owner.call("queue.declare", queue=q, durable=True, auto_delete=True)
     owner.call("basic.consume", queue=q, consumer_tag="c")
     owner.client.leave()
-    other.call("queue.declare", queue=q, passive=True)
+    s.await_free(q)
 
 
 @scenario

@@ -79,8 +79,8 @@ def name_nobody_has(s, name):
     ch.call("confirm.select")
     ch.publish(name, "x", mandatory=True)
     ch.hear()
-    s.note("declare passive:")
-    s.channel().call("queue.declare", queue=name, passive=True)
+    ch.hear()
+    ch.call("queue.declare", queue=name, passive=True)
 
 
 def _request(s):

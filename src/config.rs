@@ -1,0 +1,408 @@
+//! Settings: their names, defaults and limits; from a file, the environment and the command line.
+//!
+//! A setting's environment variable is its path in capitals: `amqp.port` is `WARREN_AMQP_PORT`.
+//! The command line wins over the environment, the environment over the file. Handed down as
+//! values, never a global: several brokers may run in one process.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// All settings. `config.toml` in the repository says when to change which.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the broker keeps its files.
+    pub data: DataConfig,
+    /// AMQP clients.
+    pub amqp: AmqpConfig,
+    /// The HTTP port.
+    pub http: HttpConfig,
+    /// How much of what.
+    pub limits: LimitsConfig,
+    /// What a new broker starts with.
+    pub defaults: DefaultsConfig,
+    /// What the broker tells about itself.
+    pub log: LogConfig,
+    /// Threads.
+    pub runtime: RuntimeConfig,
+}
+
+/// Where the broker keeps its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// The directory.
+    pub dir: PathBuf,
+}
+
+/// AMQP clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AmqpConfig {
+    /// The address to listen on.
+    pub bind: IpAddr,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// The largest frame in bytes, head and end mark included.
+    pub frame_max: u32,
+    /// The largest frame before tuning.
+    pub initial_frame_max: u32,
+    /// How many channels a connection may have.
+    pub channel_max: u16,
+    /// Seconds between signs of life that the broker suggests; 0 is none.
+    pub heartbeat: u16,
+    /// Seconds that a client has for the handshake.
+    pub handshake_timeout: u64,
+    /// Seconds that a client has to take note of a close.
+    pub close_timeout: u64,
+    /// How many connections there may be; 0 is no limit.
+    pub max_connections: usize,
+    /// Connections that the system keeps for the broker to accept.
+    pub backlog: u32,
+}
+
+/// The HTTP port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// The address to listen on.
+    pub bind: IpAddr,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+/// How much of what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The largest message body in bytes.
+    pub max_message_size: u64,
+    /// Bytes of messages in memory beyond which publishers wait, as a share of the memory there
+    /// is.
+    pub message_memory: f64,
+    /// Bytes that may wait for a client that does not read, before its consumers get no more.
+    pub outbox: usize,
+    /// Bytes read from a client at once.
+    pub read_buffer: usize,
+    /// Idle buffers that are kept for later.
+    pub pooled_buffers: usize,
+}
+
+/// What a new broker starts with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DefaultsConfig {
+    /// The user.
+    pub user: String,
+    /// The user's password.
+    pub pass: String,
+    /// The vhost.
+    pub vhost: String,
+    /// Users that may only come from this machine.
+    pub loopback_users: Vec<String>,
+}
+
+/// What the broker tells about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// error, warn, info, debug or trace; or levels by target, such as `warren::net=debug`.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// Threads that serve clients; 0 is one for each core.
+    pub threads: usize,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { dir: "data".into() }
+    }
+}
+
+impl Default for AmqpConfig {
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::from([0, 0, 0, 0]),
+            port: 5672,
+            frame_max: 131_072,
+            initial_frame_max: 16_384,
+            channel_max: 2047,
+            heartbeat: 60,
+            handshake_timeout: 10,
+            close_timeout: 10,
+            max_connections: 0,
+            backlog: 4096,
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { bind: IpAddr::from([0, 0, 0, 0]), port: 15672 }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_message_size: 16 * 1024 * 1024,
+            message_memory: 0.4,
+            outbox: 256 * 1024,
+            read_buffer: 256 * 1024,
+            pooled_buffers: 64,
+        }
+    }
+}
+
+impl Default for DefaultsConfig {
+    fn default() -> Self {
+        Self {
+            user: "guest".into(),
+            pass: "guest".into(),
+            vhost: "/".into(),
+            loopback_users: vec!["guest".into()],
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// The file cannot be read.
+    #[error("cannot read {file}: {why}")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// The file is no TOML, or has settings that do not exist or do not fit.
+    #[error("{file}: {why}")]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and where.
+        why: toml::de::Error,
+    },
+    /// An environment variable's value does not fit its setting.
+    #[error("{variable}={value}: expected {expected}")]
+    BadVariable {
+        /// The variable.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What would fit.
+        expected: &'static str,
+    },
+    /// A value that makes no sense.
+    #[error("{setting} = {value}: {why}")]
+    BadValue {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A value from the environment that its setting cannot take.
+    #[error("environment: {0}")]
+    BadEnvironment(toml::de::Error),
+}
+
+impl Config {
+    /// The settings of a file, if one is given, and of environment variables.
+    pub fn load(
+        file: Option<&Path>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, BadConfig> {
+        let from_file = match file {
+            Some(file) => Self::from_file(file)?,
+            None => Self::default(),
+        };
+        let mut settings = Table::try_from(from_file).expect("settings can be written as TOML");
+        overlay(&mut settings, "WARREN", &variable)?;
+        let config = Self::deserialize(settings).map_err(BadConfig::BadEnvironment)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn from_file(file: &Path) -> Result<Self, BadConfig> {
+        let unreadable = |why| BadConfig::Unreadable { file: file.into(), why };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        toml::from_str(&text).map_err(|why| BadConfig::BadFile { file: file.into(), why })
+    }
+
+    fn check(&self) -> Result<(), BadConfig> {
+        let bad = |setting, value: String, why| Err(BadConfig::BadValue { setting, value, why });
+        let amqp = &self.amqp;
+        if amqp.frame_max != 0 && amqp.frame_max < 8192 {
+            return bad("amqp.frame_max", amqp.frame_max.to_string(), "must be at least 8192, or 0");
+        }
+        if amqp.initial_frame_max < 8192 {
+            let value = amqp.initial_frame_max.to_string();
+            return bad("amqp.initial_frame_max", value, "must be at least 8192");
+        }
+        let share = self.limits.message_memory;
+        if !(share > 0.0 && share <= 1.0) {
+            let why = "must be more than 0 and at most 1";
+            return bad("limits.message_memory", share.to_string(), why);
+        }
+        if self.limits.read_buffer < 4096 {
+            let value = self.limits.read_buffer.to_string();
+            return bad("limits.read_buffer", value, "must be at least 4096");
+        }
+        Ok(())
+    }
+}
+
+impl LimitsConfig {
+    /// Bytes of messages in memory beyond which publishers wait.
+    pub fn message_memory_bytes(&self) -> usize {
+        (memory_limit() as f64 * self.message_memory) as usize
+    }
+}
+
+/// The memory that this process may use: its cgroup's limit, or what the machine has.
+fn memory_limit() -> u64 {
+    let number = |file: &str| -> Option<u64> {
+        std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    };
+    let machine = || -> Option<u64> {
+        let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = info.lines().find(|line| line.starts_with("MemTotal:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    };
+    let machine = machine().unwrap_or(4 << 30);
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    groups.iter().filter_map(|file| number(file)).fold(machine, u64::min)
+}
+
+/// Replaces each setting that has an environment variable.
+fn overlay(
+    settings: &mut Table,
+    path: &str,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<(), BadConfig> {
+    for (name, setting) in settings.iter_mut() {
+        let path = format!("{path}_{}", name.to_uppercase());
+        if let Value::Table(inner) = setting {
+            overlay(inner, &path, variable)?;
+        } else if let Some(text) = variable(&path) {
+            *setting = same_type(setting, &text).map_err(|expected| BadConfig::BadVariable {
+                variable: path,
+                value: text,
+                expected,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Text as a value of the type that the setting has.
+fn same_type(like: &Value, text: &str) -> Result<Value, &'static str> {
+    match like {
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| "a whole number"),
+        Value::Float(_) => text.parse().map(Value::Float).map_err(|_| "a number"),
+        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| "true or false"),
+        Value::Array(_) => {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            Ok(Value::Array(words.map(|word| Value::String(word.into())).collect()))
+        }
+        Value::String(_) | Value::Datetime(_) | Value::Table(_) => Ok(Value::String(text.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, BadConfig> {
+        let file = std::env::temp_dir().join(format!("warren-config-{}", rand::random::<u64>()));
+        std::fs::write(&file, text).expect("written");
+        let loaded = Config::load(Some(&file), |name| {
+            variables.iter().find(|(each, _)| *each == name).map(|(_, value)| (*value).to_owned())
+        });
+        std::fs::remove_file(&file).expect("removed");
+        loaded
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = load("[amqp]\nport = 1\nheartbeat = 2", &[("WARREN_AMQP_PORT", "3")]);
+        let amqp = config.expect("good").amqp;
+        assert_eq!((amqp.port, amqp.heartbeat, amqp.channel_max), (3, 2, 2047));
+    }
+
+    #[test]
+    fn a_variable_for_each_type() {
+        let config = load(
+            "",
+            &[
+                ("WARREN_LIMITS_MESSAGE_MEMORY", "0.25"),
+                ("WARREN_DEFAULTS_LOOPBACK_USERS", "a, b"),
+                ("WARREN_LOG_FORMAT", "json"),
+                ("WARREN_DATA_DIR", "/somewhere"),
+            ],
+        )
+        .expect("good");
+        assert_eq!(config.limits.message_memory, 0.25);
+        assert_eq!(config.defaults.loopback_users, ["a", "b"]);
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert_eq!(config.data.dir, Path::new("/somewhere"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let said = |text, variables: &[_]| load(text, variables).expect_err("bad").to_string();
+        assert!(said("[amqp]\nprot = 1", &[]).contains("unknown field `prot`"));
+        assert_eq!(
+            said("", &[("WARREN_AMQP_PORT", "many")]),
+            "WARREN_AMQP_PORT=many: expected a whole number"
+        );
+        assert_eq!(
+            said("[amqp]\nframe_max = 100", &[]),
+            "amqp.frame_max = 100: must be at least 8192, or 0"
+        );
+        assert!(said("[limits]\nmessage_memory = 0.0", &[]).starts_with("limits.message_memory"));
+    }
+
+    #[test]
+    fn the_file_in_the_repository_says_the_defaults() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+        let text = std::fs::read_to_string(&file).expect("config.toml is there");
+        assert_eq!(Config::from_file(&file).expect("good"), Config::default());
+        let settings = Table::try_from(Config::default()).expect("written");
+        for (section, inner) in &settings {
+            for name in inner.as_table().expect("a section").keys() {
+                assert!(text.contains(&format!("\n{name} = ")), "{section}.{name} has no line");
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Everything else that a channel asks for.
+
+use crate::broker::perform::Asker;
+use crate::net::session::Session;
+use crate::protocol::channel::Action;
+use crate::protocol::fault::Fault;
+use crate::protocol::request::Request;
+use crate::wire::method::{AnyMethod, MethodId, Qos, basic};
+
+impl Session {
+    /// A method of a channel that is neither publish nor settlement.
+    pub(super) fn channel_method(&mut self, number: u16, method: AnyMethod) -> Result<(), Fault> {
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let action = channel.method(method)?;
+        self.act(number, action)
+    }
+
+    /// basic.qos
+    pub(super) fn qos(&mut self, number: u16, qos: Qos) -> Result<(), Fault> {
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let action = channel.qos(qos)?;
+        self.act(number, action)
+    }
+
+    fn act(&mut self, number: u16, action: Action) -> Result<(), Fault> {
+        // Whatever was published or settled before is seen by what is asked now.
+        self.flush();
+        match action {
+            Action::Nothing => {}
+            Action::Answer(method) => self.outbox.send(number, &method),
+            Action::LimitChannel(limit) => self.limit_channel(number, limit),
+            Action::Ask { request, nowait } => self.ask(number, request, nowait)?,
+            Action::Recover { answer } => self.recover(number, answer),
+            Action::Commit => self.commit(number),
+            Action::Rollback => self.rollback(number),
+            Action::Close => {
+                self.release_channel(number);
+                self.outbox.lock().out().bare_method(number, MethodId::CHANNEL_CLOSE_OK);
+                self.forget_channel(number);
+            }
+            Action::Closed => self.forget_channel(number),
+        }
+        Ok(())
+    }
+
+    fn limit_channel(&mut self, number: u16, limit: u16) {
+        let resumed = {
+            let mut outbox = self.outbox.lock();
+            let ok = basic::AMQPMethod::QosOk(basic::QosOk {});
+            outbox.out().method(number, &AnyMethod::Basic(ok));
+            outbox.limit_channel(number, limit)
+        };
+        self.resume(&resumed);
+    }
+
+    fn ask(&mut self, number: u16, request: Request, nowait: bool) -> Result<(), Fault> {
+        let (Some(channel), Some(vhost)) = (self.channels.get_mut(&number), &self.vhost) else {
+            return Ok(());
+        };
+        let mut asker = Asker {
+            connection: self.id,
+            vhost,
+            outbox: &self.outbox,
+            reply_tos: &self.common.broker.reply_tos,
+            number,
+            channel,
+            nowait,
+        };
+        if let Some(answer) = asker.perform(request)? {
+            self.outbox.send(number, &answer);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! The start of a connection: protocol header, login, tuning, vhost.
+
+use crate::auth::{MECHANISMS, Refused};
+use crate::broker::publish::Publisher;
+use crate::net::server_properties::server_properties;
+use crate::net::session::Session;
+use crate::protocol::connection::{Connection, Step};
+use crate::protocol::fault::Fault;
+use crate::wire::PROTOCOL_HEADER;
+use crate::wire::method::{AnyMethod, MethodId, connection};
+
+/// AMQP 0-9-1 as some clients of its time write it; RabbitMQ takes it too.
+const OTHER_HEADER: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
+
+impl Session {
+    /// The protocol header. Returns its length, or `None` while it is not whole or is wrong.
+    pub(super) fn greet(&mut self, bytes: &[u8]) -> Option<usize> {
+        let header = bytes.get(..PROTOCOL_HEADER.len())?;
+        if header == PROTOCOL_HEADER || header == OTHER_HEADER {
+            self.outbox.send(0, &Connection::start(&server_properties(), MECHANISMS));
+            return Some(header.len());
+        }
+        let what = match header {
+            [0x16, 3, ..] => "TLS on a plain port",
+            [b'A', b'M', b'Q', b'P', ..] => "another version of AMQP",
+            [b'A'..=b'Z', b'A'..=b'Z', ..] => "HTTP",
+            _ => "something that is not AMQP",
+        };
+        tracing::warn!(peer = %self.peer, "refused: {what} ({:?})", header.escape_ascii().to_string());
+        // The answer to what we do not speak is what we do (AMQP 0-9-1, 4.2.2).
+        self.outbox.lock().out().raw(&PROTOCOL_HEADER);
+        self.ended = true;
+        None
+    }
+
+    /// A method on channel 0.
+    pub(super) fn connection_method(&mut self, id: MethodId, method: AnyMethod) -> Result<(), Fault> {
+        match self.connection.method(method).map_err(|fault| fault.at(id))? {
+            Step::Authenticate { mechanism, response } => self.log_in(&mechanism, &response)?,
+            Step::Tuned => self.tuned(),
+            Step::Open { vhost } => self.open(&vhost).map_err(|fault| fault.at(id))?,
+            Step::Close => self.closed_by_client(),
+            Step::Closed => self.ended = true,
+            Step::SecretUpdated => {
+                let ok = connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {});
+                self.outbox.send(0, &AnyMethod::Connection(ok));
+            }
+            Step::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Result<(), Fault> {
+        let refused = match self.common.users.log_in(mechanism, response, self.peer.ip()) {
+            Ok(user) => {
+                self.user = Some(user);
+                let tune = self.connection.authenticated();
+                self.outbox.send(0, &tune);
+                return Ok(());
+            }
+            Err(refused) => refused,
+        };
+        tracing::warn!(connection = %self.name(), "login refused: {refused}");
+        match refused {
+            Refused::UnknownMechanism(_) => Err(Fault::command_invalid(refused)),
+            Refused::Malformed(_) => Err(Fault::syntax(refused)),
+            Refused::InvalidCredentials(_) | Refused::NotLoopback(_) => {
+                if self.connection.client().is_capable_of("authentication_failure_close") {
+                    return Err(Fault::login_refused(mechanism));
+                }
+                self.refused = true;
+                self.ended = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&mut self, name: &str) -> Result<(), Fault> {
+        let broker = &self.common.broker;
+        let missing = || Fault::not_allowed(format_args!("vhost {name} not found"));
+        let vhost = broker.vhost(name).ok_or_else(missing)?;
+        self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone()));
+        self.vhost = Some(vhost);
+        let ok = self.connection.opened();
+        self.outbox.send(0, &ok);
+        self.set_heartbeat();
+        let user = self.user.as_ref().map_or("", |user| user.as_str());
+        tracing::info!(connection = %self.name(), user, vhost = name, "connection opened");
+        Ok(())
+    }
+}

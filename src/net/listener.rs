@@ -1,0 +1,52 @@
+//! The AMQP port: accepts connections and gives each its session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::session::{Common, serve};
+use crate::auth::Users;
+use crate::broker::Broker;
+use crate::config::AmqpConfig;
+
+/// How long to wait when the system has no file descriptor left for another connection.
+const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
+
+/// Opens the port.
+pub fn listen(config: &AmqpConfig) -> io::Result<TcpListener> {
+    let address = SocketAddr::new(config.bind, config.port);
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(config.backlog)
+}
+
+/// Accepts connections until the task is ended.
+pub async fn accept(listener: TcpListener, broker: Arc<Broker>, users: Arc<Users>) {
+    let common = Arc::new(Common { broker, users });
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => welcome(&common, socket, peer),
+            Err(error) => {
+                tracing::error!(%error, "cannot accept a connection");
+                tokio::time::sleep(OUT_OF_SOCKETS).await;
+            }
+        }
+    }
+}
+
+fn welcome(common: &Arc<Common>, socket: TcpStream, peer: SocketAddr) {
+    let max = common.broker.config.amqp.max_connections;
+    if max != 0 && common.broker.peers.len() >= max {
+        tracing::warn!(%peer, "refused: amqp.max_connections ({max}) is reached");
+        return;
+    }
+    // Small frames must not wait for more: the writer gathers what belongs together.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    tokio::spawn(serve(Arc::clone(common), socket, peer));
+}

@@ -1,0 +1,161 @@
+//! A publish, from its frames to its queues.
+
+use crate::broker::publish::{Addressing, Publisher};
+use crate::broker::reply_to::PSEUDO_QUEUE;
+use crate::broker::transaction::Operation;
+use crate::message::{Message, Parts};
+use crate::names::UserName;
+use crate::net::session::Session;
+use crate::protocol::channel::{Channel, Mode};
+use crate::protocol::content::{Published, whole};
+use crate::protocol::fault::{Code, Fault};
+use crate::protocol::publish_rules::{MoreKeys, check, more_keys, without_blind_copies};
+use crate::wire::content::{Property, Replacement, replace};
+use crate::wire::method::{MethodId, Publish};
+
+impl Session {
+    /// basic.publish. If its content stands behind it, it is published at once; otherwise its
+    /// frames are awaited. Returns how many bytes behind it are done with.
+    #[inline]
+    pub(super) fn publish(
+        &mut self,
+        number: u16,
+        publish: &Publish<'_>,
+        bytes: &[u8],
+        behind: usize,
+    ) -> Result<usize, Fault> {
+        if publish.immediate {
+            return Err(Fault::not_implemented("immediate=true"));
+        }
+        match whole(publish, number, bytes, behind, self.limits)? {
+            Some(whole) => {
+                self.published(number, whole.published)?;
+                Ok(whole.wire_len)
+            }
+            None => {
+                if let Some(channel) = self.channels.get_mut(&number) {
+                    channel.content.begin(publish);
+                }
+                Ok(0)
+            }
+        }
+    }
+
+    /// The last frame of a publish has come.
+    pub(super) fn publish_complete(&mut self, number: u16) -> Result<(), Fault> {
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        let mut content = std::mem::take(&mut channel.content);
+        let done = self.published(number, content.take());
+        // Its memory is used again for the channel's next publish in pieces.
+        if let Some(channel) = self.channels.get_mut(&number) {
+            channel.content = content;
+        }
+        done.map_err(|fault| fault.at(MethodId::PUBLISH))
+    }
+
+    #[inline]
+    fn published(&mut self, number: u16, published: Published<'_>) -> Result<(), Fault> {
+        self.published = true;
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
+        check(&published.properties, self.user.as_ref().map_or("", UserName::as_str))?;
+        let Published { mut message, properties, mandatory } = published;
+        let mut more = MoreKeys::default();
+        if properties.headers.is_some() {
+            more = more_keys(&properties)?;
+            if more.blind {
+                message = without_bcc(&message, &published.properties);
+            }
+        }
+        if properties.reply_to == Some(PSEUDO_QUEUE.as_bytes()) {
+            message = with_reply_address(&message, channel)?;
+        }
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        let how = Addressing { headers: properties.headers, more_keys: &more.keys };
+        if let Mode::Transaction = channel.mode {
+            return self.publish_later(number, message, how, mandatory);
+        }
+        let returned = mandatory.then(|| message.clone());
+        let routed = publisher.publish(message, how)?;
+        if let Some(message) = returned
+            && !routed
+        {
+            self.return_message(number, &message);
+        }
+        if let Some(Mode::Confirm(confirms)) = self.channels.get_mut(&number).map(|c| &mut c.mode)
+            && confirms.published()
+        {
+            self.confirming.push(number);
+        }
+        Ok(())
+    }
+
+    fn publish_later(
+        &mut self,
+        number: u16,
+        message: Message,
+        how: Addressing<'_>,
+        mandatory: bool,
+    ) -> Result<(), Fault> {
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        publisher.check(&message, how)?;
+        let more_keys = how.more_keys.iter().map(|key| (*key).into()).collect();
+        let operation = Operation::Publish { message, more_keys, mandatory };
+        self.transactions.entry(number).or_default().push(operation);
+        Ok(())
+    }
+
+    /// Publishes what a transaction had put aside. An exchange that is gone meanwhile loses it,
+    /// as a publish without mandatory would.
+    pub(super) fn publish_committed(
+        &mut self,
+        number: u16,
+        message: Message,
+        more_keys: &[Box<[u8]>],
+        mandatory: bool,
+    ) {
+        let keys: Vec<&[u8]> = more_keys.iter().map(AsRef::as_ref).collect();
+        let header = message.header().to_vec();
+        let properties = crate::wire::content::ContentHeader::parse(&header).map(|h| h.properties);
+        let headers = properties.ok().and_then(|properties| properties.headers);
+        let returned = mandatory.then(|| message.clone());
+        let how = Addressing { headers, more_keys: &keys };
+        let publish = |publisher: &mut Publisher| publisher.publish(message, how).unwrap_or(false);
+        let routed = self.publisher.as_mut().is_some_and(publish);
+        if let Some(message) = returned
+            && !routed
+        {
+            self.return_message(number, &message);
+        }
+    }
+
+    fn return_message(&self, number: u16, message: &Message) {
+        let mut outbox = self.outbox.lock();
+        let max_payload = outbox.max_payload();
+        let code = Code::NoRoute;
+        outbox.out().return_(number, code.number(), code.name(), message, max_payload);
+    }
+}
+
+fn without_bcc(message: &Message, properties: &crate::wire::content::Properties<'_>) -> Message {
+    let headers = properties.headers.unwrap_or_default();
+    let kept = without_blind_copies(headers);
+    rewritten(message, Property::Headers, Replacement::Table(kept.as_ref()))
+}
+
+/// A request that wants its replies directly carries the address of the channel's reply consumer.
+fn with_reply_address(message: &Message, channel: &Channel) -> Result<Message, Fault> {
+    let consumer = channel.reply_consumer.as_ref().ok_or_else(Fault::no_reply_consumer)?;
+    let address = Replacement::Text(consumer.address.as_bytes());
+    Ok(rewritten(message, Property::ReplyTo, address))
+}
+
+fn rewritten(message: &Message, property: Property, with: Replacement<'_>) -> Message {
+    Message::from_parts(Parts {
+        exchange: message.exchange(),
+        routing_key: message.routing_key(),
+        header: &replace(message.header(), property, with),
+        body: message.body(),
+        persistent: message.is_persistent(),
+        priority: message.priority(),
+    })
+}

@@ -1,0 +1,385 @@
+//! One connection's session: reads, hands what it read to the protocol, and watches the clock.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::read_buffer::ReadBuffer;
+use super::writer;
+use crate::auth::Users;
+use crate::broker::Broker;
+use crate::broker::outbox::Outbox;
+use crate::broker::publish::Publisher;
+use crate::broker::settle::{Gathered, channel_gone};
+use crate::broker::transaction::Operation;
+use crate::broker::vhost::Vhost;
+use crate::names::{ConnectionId, UserName};
+use crate::protocol::channel::{Channel, Mode};
+use crate::protocol::connection::{Connection, Offer};
+use crate::protocol::content::Limits;
+use crate::protocol::fault::{Fault, Scope};
+use crate::wire::frame::OVERHEAD;
+use crate::wire::method::{AnyMethod, MethodId, connection};
+
+/// After a read of this size the session lets others have a turn before the next one.
+const LARGE_READ: usize = 32 * 1024;
+/// A client that refuses to say whether it understands why it may not come in is kept waiting
+/// for this long, as RabbitMQ does, so that guessing passwords takes time.
+pub(super) const REFUSAL_DELAY: Duration = Duration::from_secs(3);
+
+/// What all sessions of a broker have in common.
+pub(super) struct Common {
+    pub(super) broker: Arc<Broker>,
+    pub(super) users: Arc<Users>,
+}
+
+/// One connection's session.
+pub(super) struct Session {
+    pub(super) common: Arc<Common>,
+    pub(super) peer: SocketAddr,
+    pub(super) id: ConnectionId,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) connection: Connection,
+    pub(super) channels: FxHashMap<u16, Channel>,
+    pub(super) transactions: FxHashMap<u16, Vec<Operation>>,
+    pub(super) limits: Limits,
+    pub(super) user: Option<UserName>,
+    pub(super) vhost: Option<Arc<Vhost>>,
+    pub(super) publisher: Option<Publisher>,
+    /// Settlements of this read.
+    pub(super) gathered: Gathered,
+    /// Channels with publishes of this read that are to be confirmed.
+    pub(super) confirming: Vec<u16>,
+    /// Whether this read had publishes.
+    pub(super) published: bool,
+    /// The connection is over once everything is written.
+    pub(super) ended: bool,
+    /// Before the end, the client is kept waiting.
+    pub(super) refused: bool,
+    /// Publishers wait for memory, and this is one.
+    blocked: bool,
+    /// When something is to be done although nothing happens.
+    alarm: Instant,
+    received: bool,
+    silent_ticks: u8,
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(common: Arc<Common>, socket: TcpStream, peer: SocketAddr) {
+    let (read, write) = socket.into_split();
+    let limits = &common.broker.config.limits;
+    let outbox = Arc::new(Outbox::new(limits.outbox, Arc::clone(&common.broker.buffers)));
+    let id = common.broker.peers.join(&outbox);
+    let close_timeout = Duration::from_secs(common.broker.config.amqp.close_timeout);
+    let writer = tokio::spawn(writer::run(Arc::clone(&outbox), write));
+    let mut session = Session::new(common, peer, id, Arc::clone(&outbox));
+    session.run(&read).await;
+    session.release();
+    if session.refused {
+        tokio::time::sleep(REFUSAL_DELAY).await;
+    }
+    outbox.close();
+    session.common.broker.peers.leave(id);
+    let abort = writer.abort_handle();
+    // What was said last (a close, a close-ok) gets time to arrive; then the client's own end is
+    // awaited, because ending first would make the system throw away what it has not read.
+    if timeout(close_timeout, writer).await.is_err() {
+        abort.abort();
+    } else {
+        let _ = timeout(close_timeout, drain(&read)).await;
+    }
+}
+
+/// Reads and forgets until the peer is done.
+async fn drain(read: &OwnedReadHalf) {
+    let mut nothing = [0; 1024];
+    while read.readable().await.is_ok() {
+        match read.try_read(&mut nothing) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+impl Session {
+    fn new(common: Arc<Common>, peer: SocketAddr, id: ConnectionId, outbox: Arc<Outbox>) -> Self {
+        let config = &common.broker.config;
+        let offer = Offer {
+            frame_max: config.amqp.frame_max,
+            channel_max: config.amqp.channel_max,
+            heartbeat: config.amqp.heartbeat,
+        };
+        let limits = Limits {
+            max_payload: config.amqp.initial_frame_max as usize,
+            max_size: config.limits.max_message_size,
+        };
+        let alarm = Instant::now() + Duration::from_secs(config.amqp.handshake_timeout);
+        Self {
+            common,
+            peer,
+            id,
+            outbox,
+            connection: Connection::new(offer),
+            channels: FxHashMap::default(),
+            transactions: FxHashMap::default(),
+            limits,
+            user: None,
+            vhost: None,
+            publisher: None,
+            gathered: Gathered::default(),
+            confirming: Vec::new(),
+            published: false,
+            ended: false,
+            refused: false,
+            blocked: false,
+            alarm,
+            received: false,
+            silent_ticks: 0,
+        }
+    }
+
+    async fn run(&mut self, read: &OwnedReadHalf) {
+        let mut buffer = ReadBuffer::new(self.common.broker.config.limits.read_buffer);
+        let mut greeted = false;
+        while !self.ended {
+            let reading = self.may_read();
+            let outbox = Arc::clone(&self.outbox);
+            tokio::select! {
+                biased;
+                () = outbox.session_event() => self.look_around(),
+                ready = read.readable(), if reading => {
+                    let count = match ready.and_then(|()| buffer.fill(read, &self.common.broker.buffers)) {
+                        Ok(Some(0)) | Err(_) => return self.lost("closed by the client"),
+                        Ok(None) => continue,
+                        Ok(Some(count)) => count,
+                    };
+                    self.received = true;
+                    let (memory, filled) = buffer.take();
+                    let understood = self.understand(&memory[..filled], &mut greeted);
+                    buffer.put_back(memory, understood, &self.common.broker.buffers);
+                    if count >= LARGE_READ {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                () = sleep_until(self.alarm) => self.tick(),
+            }
+        }
+    }
+
+    /// Handles what was read. Returns how much of it is done with.
+    fn understand(&mut self, bytes: &[u8], greeted: &mut bool) -> usize {
+        let mut understood = 0;
+        if !*greeted {
+            match self.greet(bytes) {
+                Some(header) => understood = header,
+                None => return 0,
+            }
+            *greeted = true;
+        }
+        understood += self.frames(&bytes[understood..]);
+        self.flush();
+        if std::mem::take(&mut self.published) && self.common.broker.shared.memory.is_full() {
+            self.block();
+        }
+        understood
+    }
+
+    /// Whether the session should read on: its client reads what it is told, and there is memory
+    /// for what it publishes.
+    fn may_read(&self) -> bool {
+        !self.blocked && self.outbox.lock().session_may_read()
+    }
+
+    /// Something happened elsewhere.
+    fn look_around(&mut self) {
+        let (order, closed) = {
+            let mut outbox = self.outbox.lock();
+            (outbox.take_order(), outbox.is_closed())
+        };
+        if closed {
+            return self.lost("cannot be written to");
+        }
+        if let Some(order) = order {
+            self.close_by(order);
+        }
+        if self.blocked && self.common.broker.shared.memory.has_room_again() {
+            self.unblock();
+        }
+    }
+
+    fn block(&mut self) {
+        self.blocked = true;
+        let reason = "low on memory".into();
+        self.tell_if_capable(connection::AMQPMethod::Blocked(connection::Blocked { reason }));
+        tracing::warn!(connection = %self.name(), "publisher waits: low on memory");
+    }
+
+    fn unblock(&mut self) {
+        self.blocked = false;
+        self.tell_if_capable(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
+    }
+
+    fn tell_if_capable(&self, method: connection::AMQPMethod) {
+        if self.connection.client().is_capable_of("connection.blocked") {
+            self.outbox.send(0, &AnyMethod::Connection(method));
+        }
+    }
+
+    /// Half a heartbeat has passed, or a deadline.
+    fn tick(&mut self) {
+        if self.connection.is_closing() {
+            return self.lost("did not take note of the close");
+        }
+        if !self.connection.is_running() {
+            return self.lost("handshake timed out");
+        }
+        let reading = self.may_read();
+        let heard = std::mem::take(&mut self.received) || !reading;
+        self.silent_ticks = if heard { 0 } else { self.silent_ticks + 1 };
+        // The peer is lost after two silent intervals (AMQP 0-9-1, 4.2.7); a tick is half of one.
+        if self.silent_ticks > 4 {
+            return self.lost("missed heartbeats from the client");
+        }
+        {
+            let mut outbox = self.outbox.lock();
+            if !outbox.take_wrote() && outbox.out().is_empty() {
+                outbox.out().heartbeat();
+            }
+        }
+        self.set_heartbeat();
+    }
+
+    /// Sets the next tick, from what was agreed on.
+    pub(super) fn set_heartbeat(&mut self) {
+        let interval = match self.connection.agreed().heartbeat {
+            // Far enough for no heartbeat at all, near enough for the timer.
+            0 => Duration::from_secs(365 * 86_400),
+            seconds => Duration::from_millis(u64::from(seconds) * 500),
+        };
+        self.alarm = Instant::now() + interval;
+    }
+
+    /// What a connection may do once tuning is done.
+    pub(super) fn tuned(&mut self) {
+        // RabbitMQ tolerates 8 bytes more than was agreed on: frame_max counts head and end mark.
+        let frame_max = self.connection.agreed().frame_max as usize;
+        let unlimited = frame_max == 0;
+        self.limits.max_payload = if unlimited { usize::MAX - OVERHEAD } else { frame_max };
+        let out_payload = if unlimited { usize::MAX } else { frame_max - OVERHEAD };
+        let cancel_notify = self.connection.client().is_capable_of("consumer_cancel_notify");
+        self.outbox.lock().tuned(out_payload, cancel_notify);
+    }
+
+    /// Gives every queue its turn that this read concerns, and confirms what is safe.
+    pub(super) fn flush(&mut self) {
+        if !self.gathered.is_empty() {
+            self.gathered.flush();
+        }
+        let Some(publisher) = &mut self.publisher else { return };
+        if publisher.is_empty() && self.confirming.is_empty() {
+            return;
+        }
+        let position = publisher.flush();
+        let durable = self.common.broker.shared.store.durable_position();
+        for number in self.confirming.drain(..) {
+            let Some(channel) = self.channels.get_mut(&number) else { continue };
+            let Mode::Confirm(confirms) = &mut channel.mode else { continue };
+            confirms.appended(position);
+            if let Some(confirmed) = confirms.release(durable) {
+                let mut outbox = self.outbox.lock();
+                let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
+                outbox.out().confirm(number, MethodId::ACK, tag, multiple);
+            }
+        }
+    }
+
+    /// A channel is gone: what it had goes back.
+    pub(super) fn release_channel(&mut self, number: u16) {
+        if let Some(channel) = self.channels.get_mut(&number)
+            && let Some(consumer) = channel.reply_consumer.take()
+        {
+            self.common.broker.reply_tos.remove(&consumer.address);
+        }
+        self.requeue_transaction(number);
+        channel_gone(&self.outbox, number);
+    }
+
+    /// The connection is gone: so are its channels and its exclusive queues.
+    fn release(&mut self) {
+        self.flush();
+        let mut numbers: Vec<u16> = self.channels.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            self.release_channel(number);
+        }
+        self.channels.clear();
+        self.publisher = None;
+        if let Some(vhost) = self.vhost.take() {
+            vhost.connection_gone(self.id);
+            tracing::info!(connection = %self.name(), "connection closed");
+        }
+    }
+
+    /// The broker closes the connection, or a channel.
+    pub(super) fn fault(&mut self, number: u16, fault: Fault) {
+        match fault.scope {
+            Scope::Connection => self.close_by(fault),
+            Scope::Channel => {
+                tracing::warn!(connection = %self.name(), channel = number, %fault, "channel closed");
+                self.flush();
+                self.release_channel(number);
+                if let Some(channel) = self.channels.get_mut(&number) {
+                    channel.begin_close();
+                }
+                self.outbox.send(number, &fault.close_method());
+            }
+        }
+    }
+
+    /// The broker closes the connection.
+    fn close_by(&mut self, fault: Fault) {
+        if self.connection.is_closing() {
+            return;
+        }
+        tracing::warn!(connection = %self.name(), %fault, "closing connection");
+        let known = self.connection.is_authenticated();
+        self.release();
+        self.outbox.send(0, &fault.close_method());
+        self.connection.begin_close();
+        self.blocked = false;
+        let close_timeout = self.common.broker.config.amqp.close_timeout;
+        self.alarm = Instant::now() + Duration::from_secs(close_timeout);
+        // Somebody who is not logged in is not waited for.
+        self.ended |= !known;
+    }
+
+    /// The client closes the connection.
+    pub(super) fn closed_by_client(&mut self) {
+        self.release();
+        let ok = connection::AMQPMethod::CloseOk(connection::CloseOk {});
+        self.outbox.send(0, &AnyMethod::Connection(ok));
+        self.ended = true;
+    }
+
+    fn lost(&mut self, why: &str) {
+        if !self.connection.is_closing() {
+            tracing::info!(connection = %self.name(), "connection lost: {why}");
+        }
+        self.ended = true;
+    }
+
+    /// How log lines call the connection.
+    pub(super) fn name(&self) -> String {
+        match self.connection.client().connection_name() {
+            Some(name) => format!("{} {name}", self.peer),
+            None => self.peer.to_string(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What became of deliveries: ack, nack, reject, recover, and transactions of them.
+
+use crate::broker::outbox::Stalled;
+use crate::broker::settle::{Gathered, requeue_all};
+use crate::broker::transaction::Operation;
+use crate::net::session::Session;
+use crate::protocol::channel::Mode;
+use crate::protocol::fault::Fault;
+use crate::queue::{Command, Outcome};
+use crate::wire::method::{Ack, AnyMethod, Nack, Reject, basic, tx};
+
+/// What a client says became of one delivery, or of all up to one.
+#[derive(Clone, Copy)]
+struct Settlement {
+    tag: u64,
+    multiple: bool,
+    outcome: Outcome,
+}
+
+impl Session {
+    /// basic.ack
+    #[inline]
+    pub(super) fn ack(&mut self, number: u16, ack: Ack) -> Result<(), Fault> {
+        let Ack { delivery_tag: tag, multiple } = ack;
+        self.settle(number, Settlement { tag, multiple, outcome: Outcome::Accept })
+    }
+
+    /// basic.nack
+    pub(super) fn nack(&mut self, number: u16, nack: Nack) -> Result<(), Fault> {
+        let Nack { delivery_tag: tag, multiple, requeue } = nack;
+        self.settle(number, Settlement { tag, multiple, outcome: refusal(requeue) })
+    }
+
+    /// basic.reject
+    pub(super) fn reject(&mut self, number: u16, reject: Reject) -> Result<(), Fault> {
+        let Reject { delivery_tag: tag, requeue } = reject;
+        self.settle(number, Settlement { tag, multiple: false, outcome: refusal(requeue) })
+    }
+
+    #[inline]
+    fn settle(&mut self, number: u16, settlement: Settlement) -> Result<(), Fault> {
+        let Settlement { tag, multiple, outcome } = settlement;
+        let in_transaction =
+            self.channels.get(&number).is_some_and(|each| matches!(each.mode, Mode::Transaction));
+        let resumed = if in_transaction {
+            let operations = self.transactions.entry(number).or_default();
+            self.outbox.lock().settle(number, tag, multiple, |tag, queue, outstanding| {
+                let (queue, id) = (queue.clone(), outstanding.id);
+                operations.push(Operation::Settle { tag, queue, id, outcome });
+            })?
+        } else {
+            let gathered = &mut self.gathered;
+            self.outbox.lock().settle(number, tag, multiple, |_, queue, outstanding| {
+                gathered.settle(queue, outstanding.id, outcome);
+            })?
+        };
+        self.resume(&resumed);
+        Ok(())
+    }
+
+    /// Consumers may take more now; they get their turn with this read's settlements.
+    pub(super) fn resume(&mut self, consumers: &[Stalled]) {
+        for Stalled { queue, consumer } in consumers {
+            self.gathered.push(queue, Command::Room(*consumer));
+        }
+    }
+
+    /// basic.recover: everything outstanding on the channel goes back.
+    pub(super) fn recover(&mut self, number: u16, answer: bool) {
+        self.flush();
+        if answer {
+            // The answer comes before what is delivered again, as in RabbitMQ.
+            let ok = basic::AMQPMethod::RecoverOk(basic::RecoverOk {});
+            self.outbox.send(number, &AnyMethod::Basic(ok));
+        }
+        requeue_all(&self.outbox, number);
+    }
+
+    /// tx.commit
+    pub(super) fn commit(&mut self, number: u16) {
+        for operation in self.transactions.remove(&number).unwrap_or_default() {
+            match operation {
+                Operation::Publish { message, more_keys, mandatory } => {
+                    self.publish_committed(number, message, &more_keys, mandatory);
+                }
+                Operation::Settle { queue, id, outcome, .. } => {
+                    self.gathered.settle(&queue, id, outcome);
+                }
+            }
+        }
+        self.flush();
+        let ok = tx::AMQPMethod::CommitOk(tx::CommitOk {});
+        self.outbox.send(number, &AnyMethod::Tx(ok));
+    }
+
+    /// tx.rollback: publishes are forgotten, settled deliveries are outstanding again.
+    pub(super) fn rollback(&mut self, number: u16) {
+        let operations = self.transactions.remove(&number).unwrap_or_default();
+        let mut outbox = self.outbox.lock();
+        for operation in operations {
+            match operation {
+                Operation::Publish { .. } => {}
+                Operation::Settle { tag, queue, id, .. } => outbox.restore(number, tag, &queue, id),
+            }
+        }
+        let ok = tx::AMQPMethod::RollbackOk(tx::RollbackOk {});
+        outbox.out().method(number, &AnyMethod::Tx(ok));
+    }
+
+    /// The channel is gone: what its transaction settled goes back to the queues.
+    pub(super) fn requeue_transaction(&mut self, number: u16) {
+        let mut gathered = Gathered::default();
+        for operation in self.transactions.remove(&number).unwrap_or_default() {
+            match operation {
+                Operation::Publish { .. } => {}
+                Operation::Settle { queue, id, .. } => {
+                    gathered.settle(&queue, id, Outcome::Requeue);
+                }
+            }
+        }
+        gathered.flush();
+    }
+}
+
+fn refusal(requeue: bool) -> Outcome {
+    if requeue { Outcome::Requeue } else { Outcome::Discard }
+}

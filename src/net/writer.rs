@@ -1,0 +1,42 @@
+//! A connection's writer: swaps the outbox's buffer out and writes it.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
+
+use crate::broker::outbox::Outbox;
+use crate::wire::encode::Out;
+
+/// How many slices one vectored write takes at most; the system allows 1024.
+const SLICES: usize = 256;
+
+/// Writes until the outbox is closed and empty, or the peer is gone.
+pub(super) async fn run(outbox: Arc<Outbox>, mut socket: OwnedWriteHalf) {
+    while let Some(out) = outbox.take().await {
+        if let Err(error) = write(&mut socket, &out).await {
+            tracing::debug!(%error, "cannot write to a client");
+            outbox.break_off();
+            return;
+        }
+        outbox.written(out);
+    }
+    // The peer sees the end of the stream; if it is gone already, so much the better.
+    let _ = socket.shutdown().await;
+}
+
+async fn write(socket: &mut OwnedWriteHalf, out: &Out) -> io::Result<()> {
+    if let Some(bytes) = out.contiguous() {
+        return socket.write_all(bytes).await;
+    }
+    let mut sent = 0;
+    while sent < out.len() {
+        let slices = out.slices(sent, SLICES);
+        match socket.write_vectored(&slices).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => sent += count,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! A whole broker in this process: ports, tasks, start and stop.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! let mut config = warren::config::Config::default();
+//! config.amqp.port = 0; // whichever is free
+//! config.http.port = 0;
+//! let server = warren::server::Server::start(config).await?;
+//! println!("amqp://guest:guest@{}", server.amqp_address());
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::auth::Users;
+use crate::broker::Broker;
+use crate::config::Config;
+use crate::protocol::fault::Fault;
+use crate::{management, net};
+
+/// How often it is looked whether publishers that wait for memory may go on.
+const MEMORY_WATCH: Duration = Duration::from_millis(50);
+
+/// A running broker with its ports.
+pub struct Server {
+    broker: Arc<Broker>,
+    amqp_address: SocketAddr,
+    http_address: SocketAddr,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Why a broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotStart {
+    /// A port cannot be opened.
+    #[error("cannot listen on {what} port {address}: {why}")]
+    Port {
+        /// Which port.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        why: io::Error,
+    },
+}
+
+impl Server {
+    /// Opens the ports and serves until [`Self::stop`].
+    pub async fn start(config: Config) -> Result<Self, CannotStart> {
+        let amqp = SocketAddr::new(config.amqp.bind, config.amqp.port);
+        let http = SocketAddr::new(config.http.bind, config.http.port);
+        let port = |what, address| move |why| CannotStart::Port { what, address, why };
+        let amqp_listener = net::listener::listen(&config.amqp).map_err(port("AMQP", amqp))?;
+        let amqp_address = amqp_listener.local_addr().map_err(port("AMQP", amqp))?;
+        let http_listener =
+            tokio::net::TcpListener::bind(http).await.map_err(port("HTTP", http))?;
+        let http_address = http_listener.local_addr().map_err(port("HTTP", http))?;
+        let users = Arc::new(Users::new(&config.defaults));
+        let broker = Arc::new(Broker::new(config));
+        let tasks = vec![
+            tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), users)),
+            tokio::spawn(management::serve(http_listener)),
+            tokio::spawn(watch_memory(Arc::clone(&broker))),
+        ];
+        Ok(Self { broker, amqp_address, http_address, tasks })
+    }
+
+    /// Where AMQP clients connect to.
+    pub fn amqp_address(&self) -> SocketAddr {
+        self.amqp_address
+    }
+
+    /// Where the HTTP port is.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// The broker itself.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Lets nobody in any more, tells every client (320), and waits until they have left or
+    /// their time is up.
+    pub async fn stop(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let why = "broker forced connection closure with reason 'shutdown'";
+        self.broker.peers.close_all(&Fault::forced(why));
+        let patience = Duration::from_secs(self.broker.config.amqp.close_timeout);
+        if timeout(patience, self.broker.peers.all_left()).await.is_err() {
+            tracing::warn!(connections = self.broker.peers.len(), "some clients did not leave in time");
+        }
+    }
+}
+
+/// Wakes publishers that wait for memory once there is some.
+async fn watch_memory(broker: Arc<Broker>) {
+    let mut ticks = interval(MEMORY_WATCH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut was_full = false;
+    loop {
+        ticks.tick().await;
+        let memory = &broker.shared.memory;
+        if memory.is_full() && !was_full {
+            was_full = true;
+            tracing::warn!(bytes = memory.used(), "memory for messages is full: publishers wait");
+        } else if was_full && memory.has_room_again() {
+            was_full = false;
+            tracing::info!(bytes = memory.used(), "memory for messages has room again");
+            broker.peers.wake_all();
+        }
+    }
+}
