@@ -3,8 +3,11 @@
 //! Its memory comes from the pool when something arrives and goes back once everything is
 //! understood, so an idle connection has none.
 
-use std::io::ErrorKind;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 
 use crate::broker::memory::BufferPool;
@@ -22,10 +25,13 @@ impl ReadBuffer {
         Self { memory: Vec::new(), filled: 0, size }
     }
 
-    /// Reads what there is. `Ok(None)`: nothing after all; `Ok(Some(0))`: the peer is done.
-    pub(super) fn fill(
+    /// Reads what there is. `None`: nothing after all; `Some(0)`: the peer is done.
+    ///
+    /// Waiting for something to be there is the caller's, so that memory is only held for what
+    /// has arrived.
+    pub(super) async fn fill(
         &mut self,
-        from: &OwnedReadHalf,
+        from: &mut OwnedReadHalf,
         pool: &BufferPool,
     ) -> std::io::Result<Option<usize>> {
         if self.memory.len() < self.filled + self.size / 2 {
@@ -35,14 +41,20 @@ impl ReadBuffer {
             // A frame that is larger than the buffer makes it grow for as long as it is read.
             self.memory.resize(self.size.max(self.filled + self.size / 2), 0);
         }
-        match from.try_read(&mut self.memory[self.filled..]) {
-            Ok(count) => {
-                self.filled += count;
-                Ok(Some(count))
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
+        let mut free = ReadBuf::new(&mut self.memory[self.filled..]);
+        // Polling, unlike try_read, notes that a read which did not fill its buffer took all
+        // there was: the next wait needs no second system call to find that out.
+        let read = poll_fn(|task| match Pin::new(&mut *from).poll_read(task, &mut free) {
+            Poll::Ready(done) => Poll::Ready(done.map(|()| true)),
+            Poll::Pending => Poll::Ready(Ok(false)),
+        });
+        let anything = read.await?;
+        let count = free.filled().len();
+        self.filled += count;
+        if !anything {
+            self.release_if_empty(pool);
         }
+        Ok(anything.then_some(count))
     }
 
     /// Takes the bytes out, to be looked at while the session changes; [`Self::put_back`] them.
@@ -55,6 +67,10 @@ impl ReadBuffer {
         self.memory = memory;
         self.memory.copy_within(understood..self.filled, 0);
         self.filled -= understood;
+        self.release_if_empty(pool);
+    }
+
+    fn release_if_empty(&mut self, pool: &BufferPool) {
         if self.filled == 0 {
             pool.give(std::mem::take(&mut self.memory));
         }

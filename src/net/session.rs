@@ -71,14 +71,14 @@ pub(super) struct Session {
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(common: Arc<Common>, socket: TcpStream, peer: SocketAddr) {
-    let (read, write) = socket.into_split();
+    let (mut read, write) = socket.into_split();
     let limits = &common.broker.config.limits;
     let outbox = Arc::new(Outbox::new(limits.outbox, Arc::clone(&common.broker.buffers)));
     let id = common.broker.peers.join(&outbox);
     let close_timeout = Duration::from_secs(common.broker.config.amqp.close_timeout);
     let writer = tokio::spawn(writer::run(Arc::clone(&outbox), write));
     let mut session = Session::new(common, peer, id, Arc::clone(&outbox));
-    session.run(&read).await;
+    session.run(&mut read).await;
     session.release();
     if session.refused {
         tokio::time::sleep(REFUSAL_DELAY).await;
@@ -145,7 +145,7 @@ impl Session {
         }
     }
 
-    async fn run(&mut self, read: &OwnedReadHalf) {
+    async fn run(&mut self, read: &mut OwnedReadHalf) {
         let mut buffer = ReadBuffer::new(self.common.broker.config.limits.read_buffer);
         let mut greeted = false;
         while !self.ended {
@@ -155,7 +155,8 @@ impl Session {
                 biased;
                 () = outbox.session_event() => self.look_around(),
                 ready = read.readable(), if reading => {
-                    let count = match ready.and_then(|()| buffer.fill(read, &self.common.broker.buffers)) {
+                    let pool = &self.common.broker.buffers;
+                    let count = match if ready.is_ok() { buffer.fill(read, pool).await } else { Ok(Some(0)) } {
                         Ok(Some(0)) | Err(_) => return self.lost("closed by the client"),
                         Ok(None) => continue,
                         Ok(Some(count)) => count,

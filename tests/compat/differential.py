@@ -18,9 +18,10 @@ from pathlib import Path
 import scenarios
 from clients import NO_ANSWER
 from expected_differences import difference_of, matches
-from harness import SCENARIOS, Broker, play, product
+from harness import BROKE, SCENARIOS, Broker, play, product
 
 AT_ONCE = 64
+TROUBLE = (NO_ANSWER, BROKE)    # how a transcript ends when the broker may have gone
 
 
 def main():
@@ -65,7 +66,7 @@ def _play_all(names, broker):
     for name in names:
         if name not in transcripts:
             transcripts[name] = play(name, broker)
-            if NO_ANSWER in transcripts[name][-1] and product(broker) is None:
+            if transcripts[name][-1].endswith(TROUBLE) and product(broker) is None:
                 sys.exit(f"the broker does not answer any more after {name}")
     return transcripts
 

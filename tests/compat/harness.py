@@ -16,6 +16,7 @@ from clients import PATIENCE, Abandoned, Client
 from rendering import normalised
 
 SCENARIOS = {}      # name -> function of a Scene
+BROKE = "the scenario broke"
 
 
 class Broker(NamedTuple):
@@ -62,7 +63,7 @@ def play(name, broker):
         except Abandoned:
             pass
         except Exception as error:  # one scenario's failure must not stop the others
-            scene.note(f"the scenario broke: {error!r}")
+            scene.note(f"{error!r}, {BROKE}")
     return scene.transcript
 
 

@@ -113,7 +113,8 @@ def _bind_and_publish(s, kind, bindings, messages):
         s.caretaker.setup("confirm.select")
         s.caretaker.send_message(key, "x", x, headers=headers)
         s.caretaker.client.expect_quietly("basic.ack")
-        takers = [name for name, q in queues.items() if s.caretaker.setup("queue.purge", queue=q).fields["message_count"]]
+        takers = [name for name, q in queues.items()
+                  if s.caretaker.setup("queue.purge", queue=q).fields["message_count"]]
         s.note(f"{label} -> {', '.join(takers) or 'nobody'}")
 
 

@@ -167,7 +167,8 @@ def dead_in_a_circle_without_a_rejection(s):
 @scenario
 def a_clients_own_death_certificate(s):
     q, mourner = _with_graveyard(s)
-    s.fill(q, "a", headers={"x-death": [{"queue": "compat.q", "reason": "rejected", "count": 41}], "x-first-death-queue": "z"})
+    forged = {"queue": "compat.q", "reason": "rejected", "count": 41}
+    s.fill(q, "a", headers={"x-death": [forged], "x-first-death-queue": "z"})
     ch = s.channel()
     ch.setup("basic.get", queue=q)
     ch.tell("basic.reject", delivery_tag=1, requeue=False)

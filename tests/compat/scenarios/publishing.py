@@ -150,12 +150,12 @@ def properties_that_are_empty_come_back_empty(s):
     s.channel().call("basic.get", queue=q, no_ack=True)
 
 
-@cases({"delivery mode 0": 0, "delivery mode 1": 1, "delivery mode 2": 2, "delivery mode 3": 3, "delivery mode 255": 255})
-def odd(s, delivery_mode):
+@cases({str(mode): mode for mode in (0, 1, 2, 3, 255)})
+def delivery_mode(s, mode):
     q = s.queue(durable=True)
     ch = s.channel()
     ch.call("confirm.select")
-    ch.publish(q, "x", delivery_mode=delivery_mode)
+    ch.publish(q, "x", delivery_mode=mode)
     ch.hear()
     ch.call("basic.get", queue=q, no_ack=True)
 
