@@ -76,12 +76,13 @@ impl Asker<'_> {
             }
             Request::UnbindQueue(binding) => {
                 let binding = self.named(binding)?;
-                self.vhost.change(|topology| topology.unbind_queue(&binding))?;
+                let by = self.connection;
+                self.vhost.change(|topology| topology.unbind_queue(&binding, by))?;
                 queue_ok(queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))
             }
             Request::DeclareQueue(declare) => self.declare_queue(declare)?,
             Request::PurgeQueue { queue } => {
-                let message_count = count(self.queue(queue)?.purge());
+                let message_count = self.purge(queue)?;
                 queue_ok(queue::AMQPMethod::PurgeOk(queue::PurgeOk { message_count }))
             }
             Request::DeleteQueue { queue, if_unused, if_empty } => {
@@ -95,6 +96,9 @@ impl Asker<'_> {
                 AnyMethod::Basic(basic::AMQPMethod::CancelOk(basic::CancelOk { consumer_tag }))
             }
             Request::Get { queue, no_ack } => {
+                if self.is_reply_address(&queue) {
+                    return Err(Fault::get_from_reply_address(&queue, &self.vhost.name));
+                }
                 if self.queue(queue)?.fetch(self.outbox, self.number, no_ack) {
                     return Ok(None);
                 }
@@ -112,6 +116,10 @@ impl Asker<'_> {
         self.channel.last_queue.clone().ok_or_else(Fault::no_previous_queue)
     }
 
+    fn is_reply_address(&self, name: &str) -> bool {
+        name.starts_with(ADDRESS_PREFIX) && self.reply_tos.exists(name)
+    }
+
     fn queue(&self, name: String) -> Result<Arc<LiveQueue>, Fault> {
         self.vhost.queue_for(&self.name(name)?, self.connection)
     }
@@ -119,6 +127,9 @@ impl Asker<'_> {
     /// A queue binding with its queue's name. If both queue and key are left out, the key is the
     /// queue's name too (AMQP 0-9-1, queue.bind).
     fn named(&self, binding: Binding) -> Result<Binding, Fault> {
+        if self.is_reply_address(&binding.destination) {
+            return Err(Fault::reply_address_bound());
+        }
         let unnamed = binding.destination.is_empty() && binding.routing_key.is_empty();
         let destination = self.name(binding.destination)?;
         let routing_key = if unnamed { destination.clone() } else { binding.routing_key };
@@ -160,6 +171,13 @@ impl Asker<'_> {
         Err(Fault::no_queue(name, &self.vhost.name))
     }
 
+    fn purge(&self, name: String) -> Result<u32, Fault> {
+        if self.is_reply_address(&name) {
+            return Ok(0);
+        }
+        self.queue(name).map(|queue| count(queue.purge()))
+    }
+
     fn delete_queue(
         &self,
         name: String,
@@ -184,6 +202,13 @@ impl Asker<'_> {
             "" => unique_name("amq.ctag-"),
             tag => tag.to_owned(),
         };
+        let replies = consume.queue == PSEUDO_QUEUE;
+        if replies && self.channel.reply_consumer.is_some() {
+            return Err(Fault::precondition("reply consumer already set"));
+        }
+        if self.is_reply_address(&consume.queue) {
+            return Err(Fault::not_the_asker(&consume.queue, &self.vhost.name));
+        }
         let taken = self.outbox.lock().has_consumer(self.number, &tag)
             || self.channel.reply_consumer.as_ref().is_some_and(|consumer| consumer.tag == tag);
         if taken {
@@ -192,7 +217,7 @@ impl Asker<'_> {
         let consumer_tag = tag.as_str().into();
         let ok = AnyMethod::Basic(basic::AMQPMethod::ConsumeOk(basic::ConsumeOk { consumer_tag }));
         let ok = (!self.nowait).then_some(ok);
-        if consume.queue == PSEUDO_QUEUE {
+        if replies {
             return self.consume_replies(tag, consume.no_ack, ok.as_ref());
         }
         let queue = self.queue(consume.queue)?;
@@ -250,10 +275,7 @@ impl Asker<'_> {
         if !no_ack {
             return Err(Fault::precondition("reply consumer cannot acknowledge"));
         }
-        if self.channel.reply_consumer.is_some() {
-            return Err(Fault::precondition("reply consumer already set"));
-        }
-        let address = unique_name(ADDRESS_PREFIX);
+        let address = unique_name(&format!("{ADDRESS_PREFIX}g"));
         if let Some(ok) = ok {
             self.outbox.send(self.number, ok);
         }

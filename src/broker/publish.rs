@@ -92,8 +92,8 @@ impl Publisher {
             self.last = Some((message.names().into(), Arc::clone(&route)));
             return Ok(self.push(message, &route));
         }
-        if let Some(replied) = self.reply_directly(&message)? {
-            return Ok(replied);
+        if let Some(address) = reply_address(&message) {
+            return Ok(self.reply_tos.deliver(address, &message));
         }
         let (route, cacheable) = self.find(&message, how)?;
         if cacheable && how.more_keys.is_empty() {
@@ -107,23 +107,17 @@ impl Publisher {
 
     /// Whether a message may be published to its exchange, without publishing it (for tx).
     pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Fault> {
-        let address = reply_address(message)?;
-        if address.is_some() { Ok(()) } else { self.find(message, how).map(|_| ()) }
+        if reply_address(message).is_some() { Ok(()) } else { self.find(message, how).map(|_| ()) }
     }
 
     fn find(&mut self, message: &Message, how: Addressing<'_>) -> Result<(Route, bool), Fault> {
-        let exchange = text(message.exchange())?;
-        text(message.routing_key())?;
+        // A name that is not UTF-8 is nobody's; RabbitMQ says so in just these words.
+        let exchange = String::from_utf8_lossy(message.exchange());
         let mut keys = vec![message.routing_key()];
         keys.extend_from_slice(how.more_keys);
-        let routed = self.vhost.look(|topology| topology.route(exchange, &keys, how.headers))?;
+        let routed = self.vhost.look(|topology| topology.route(&exchange, &keys, how.headers))?;
         let queues = routed.queues.into_iter().filter_map(|id| self.target(id));
         Ok((queues.collect::<Vec<u32>>().into(), routed.cacheable))
-    }
-
-    fn reply_directly(&self, message: &Message) -> Result<Option<bool>, Fault> {
-        let address = reply_address(message)?;
-        Ok(address.map(|address| self.reply_tos.deliver(address, message)))
     }
 
     #[inline]
@@ -191,13 +185,8 @@ impl Publisher {
     }
 }
 
-fn reply_address(message: &Message) -> Result<Option<&str>, Fault> {
-    if !message.exchange().is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(text(message.routing_key())?).filter(|key| key.starts_with(ADDRESS_PREFIX)))
-}
-
-fn text(name: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(name).map_err(|_| Fault::not_text())
+fn reply_address(message: &Message) -> Option<&str> {
+    let key = message.routing_key();
+    let direct = message.exchange().is_empty() && key.starts_with(ADDRESS_PREFIX.as_bytes());
+    if direct { std::str::from_utf8(key).ok() } else { None }
 }

@@ -82,13 +82,13 @@ impl Vhost {
 
     /// Declares a queue, or finds it declared the same way.
     pub fn declare_queue(self: &Arc<Self>, wanted: Declaration) -> Result<Arc<LiveQueue>, Fault> {
+        if wanted.name.as_str().starts_with("amq.") && !wanted.declared.server_named {
+            return Err(Fault::reserved_name("queue", &wanted.name));
+        }
         let _changes = self.changes.lock();
         if let Some(existing) = self.look(|topology| topology.redeclare_queue(&wanted)) {
             let id = existing?;
             return self.live(id).ok_or_else(|| Fault::no_queue(&wanted.name, &self.name));
-        }
-        if wanted.name.as_str().starts_with("amq.") && !wanted.declared.server_named {
-            return Err(Fault::reserved_name("queue", &wanted.name));
         }
         QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
         let new = NewQueue {

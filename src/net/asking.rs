@@ -5,11 +5,11 @@ use crate::net::session::Session;
 use crate::protocol::channel::Action;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::Request;
-use crate::wire::method::{AnyMethod, MethodId, Qos, basic};
+use crate::wire::method::{AnyMethod, MethodId, Other, Qos, basic};
 
 impl Session {
     /// A method of a channel that is neither publish nor settlement.
-    pub(super) fn channel_method(&mut self, number: u16, method: AnyMethod) -> Result<(), Fault> {
+    pub(super) fn channel_method(&mut self, number: u16, method: Other) -> Result<(), Fault> {
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         let action = channel.method(method)?;
         self.act(number, action)

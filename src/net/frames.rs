@@ -119,7 +119,7 @@ impl Session {
         }
         let id = MethodId::read(frame.payload).unwrap_or_default();
         match decode(frame.payload).map_err(Fault::bad_method)? {
-            Method::Other(method) => match *method {
+            Method::Other(other) => match other.method {
                 AnyMethod::Channel(channel::AMQPMethod::Open(_)) => {
                     self.open_channel(frame.channel)
                 }

@@ -7,7 +7,7 @@ use crate::net::session::Session;
 use crate::protocol::connection::{Connection, Step};
 use crate::protocol::fault::Fault;
 use crate::wire::PROTOCOL_HEADER;
-use crate::wire::method::{AnyMethod, MethodId, connection};
+use crate::wire::method::{AnyMethod, MethodId, Other, connection};
 
 /// AMQP 0-9-1 as some clients of its time write it; RabbitMQ takes it too.
 const OTHER_HEADER: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// A method on channel 0.
-    pub(super) fn connection_method(&mut self, id: MethodId, method: AnyMethod) -> Result<(), Fault> {
+    pub(super) fn connection_method(&mut self, id: MethodId, method: Other) -> Result<(), Fault> {
         match self.connection.method(method).map_err(|fault| fault.at(id))? {
             Step::Authenticate { mechanism, response } => self.log_in(&mechanism, &response)?,
             Step::Tuned => self.tuned(),

@@ -9,9 +9,10 @@ use crate::net::session::Session;
 use crate::protocol::channel::{Channel, Mode};
 use crate::protocol::content::{Published, whole};
 use crate::protocol::fault::{Code, Fault};
-use crate::protocol::publish_rules::{MoreKeys, check, more_keys, without_blind_copies};
-use crate::wire::content::{Property, Replacement, replace};
+use crate::protocol::publish_rules::{MoreKeys, check, more_keys};
+use crate::wire::content::{ContentHeader, Property, Replacement, replace};
 use crate::wire::method::{MethodId, Publish};
+use crate::wire::table::TableRef;
 
 impl Session {
     /// basic.publish. If its content stands behind it, it is published at once; otherwise its
@@ -60,10 +61,10 @@ impl Session {
         check(&published.properties, self.user.as_ref().map_or("", UserName::as_str))?;
         let Published { mut message, properties, mandatory } = published;
         let mut more = MoreKeys::default();
-        if properties.headers.is_some() {
+        if let Some(headers) = properties.headers {
             more = more_keys(&properties)?;
             if more.blind {
-                message = without_bcc(&message, &published.properties);
+                message = without_bcc(&message, headers);
             }
         }
         if properties.reply_to == Some(PSEUDO_QUEUE.as_bytes()) {
@@ -115,8 +116,7 @@ impl Session {
     ) {
         let keys: Vec<&[u8]> = more_keys.iter().map(AsRef::as_ref).collect();
         let header = message.header().to_vec();
-        let properties = crate::wire::content::ContentHeader::parse(&header).map(|h| h.properties);
-        let headers = properties.ok().and_then(|properties| properties.headers);
+        let headers = ContentHeader::parse(&header).ok().and_then(|each| each.properties.headers);
         let returned = mandatory.then(|| message.clone());
         let how = Addressing { headers, more_keys: &keys };
         let publish = |publisher: &mut Publisher| publisher.publish(message, how).unwrap_or(false);
@@ -136,9 +136,9 @@ impl Session {
     }
 }
 
-fn without_bcc(message: &Message, properties: &crate::wire::content::Properties<'_>) -> Message {
-    let headers = properties.headers.unwrap_or_default();
-    let kept = without_blind_copies(headers);
+/// Nobody who receives the message may see who else did (sender-selected distribution).
+fn without_bcc(message: &Message, headers: TableRef<'_>) -> Message {
+    let kept = headers.without("BCC");
     rewritten(message, Property::Headers, Replacement::Table(kept.as_ref()))
 }
 

@@ -143,7 +143,7 @@ impl Connection {
 /// Reads a method; a close by the broker is an error that says what the broker said.
 pub(super) fn read_method(payload: &[u8]) -> anyhow::Result<AnyMethod> {
     let id = MethodId::read(payload).context("the broker sent a method without a number")?;
-    let method = decode_any(id, payload)?;
+    let method = decode_any(id, payload)?.method;
     if let AnyMethod::Connection(connection::AMQPMethod::Close(close)) = &method {
         bail!("the broker closed the connection: {} {}", close.reply_code, close.reply_text);
     }

@@ -5,8 +5,9 @@ use super::content::Content;
 use super::fault::Fault;
 use super::request::{Binding, Consume, DeclareExchange, DeclareQueue, Request};
 use crate::wire::method::{
-    AnyMethod, Qos, access, basic, channel, confirm, exchange, queue, table, tx,
+    AnyMethod, Other, Qos, access, basic, channel, confirm, exchange, queue, tx,
 };
+use crate::wire::table::Table;
 
 /// How publishes and settlements of a channel are answered.
 #[derive(Debug, Default)]
@@ -96,12 +97,12 @@ impl Channel {
     }
 
     /// What a method (other than publish, ack, nack, reject) asks for.
-    pub fn method(&mut self, method: AnyMethod) -> Result<Action, Fault> {
+    pub fn method(&mut self, Other { method, arguments }: Other) -> Result<Action, Fault> {
         match method {
             AnyMethod::Channel(method) => self.channel_method(&method),
-            AnyMethod::Exchange(method) => exchange_method(method),
-            AnyMethod::Queue(method) => queue_method(method),
-            AnyMethod::Basic(method) => self.basic_method(method),
+            AnyMethod::Exchange(method) => exchange_method(method, arguments),
+            AnyMethod::Queue(method) => queue_method(method, arguments),
+            AnyMethod::Basic(method) => self.basic_method(method, arguments),
             AnyMethod::Confirm(confirm::AMQPMethod::Select(select)) => self.select_confirm(&select),
             AnyMethod::Tx(method) => self.tx_method(&method),
             AnyMethod::Access(access::AMQPMethod::Request(_)) => {
@@ -141,7 +142,11 @@ impl Channel {
         }
     }
 
-    fn basic_method(&mut self, method: basic::AMQPMethod) -> Result<Action, Fault> {
+    fn basic_method(
+        &mut self,
+        method: basic::AMQPMethod,
+        arguments: Table,
+    ) -> Result<Action, Fault> {
         use basic::AMQPMethod as M;
         Ok(match method {
             M::Consume(consume) => {
@@ -150,7 +155,7 @@ impl Channel {
                     consumer_tag: consume.consumer_tag.to_string(),
                     no_ack: consume.no_ack,
                     exclusive: consume.exclusive,
-                    arguments: table(&consume.arguments),
+                    arguments,
                     prefetch: self.prefetch,
                 });
                 ask(request, consume.nowait)
@@ -220,7 +225,7 @@ impl Channel {
     }
 }
 
-fn exchange_method(method: exchange::AMQPMethod) -> Result<Action, Fault> {
+fn exchange_method(method: exchange::AMQPMethod, arguments: Table) -> Result<Action, Fault> {
     use exchange::AMQPMethod as M;
     Ok(match method {
         M::Declare(declare) => {
@@ -231,7 +236,7 @@ fn exchange_method(method: exchange::AMQPMethod) -> Result<Action, Fault> {
                 durable: declare.durable,
                 auto_delete: declare.auto_delete,
                 internal: declare.internal,
-                arguments: table(&declare.arguments),
+                arguments,
             });
             ask(request, declare.nowait)
         }
@@ -244,7 +249,7 @@ fn exchange_method(method: exchange::AMQPMethod) -> Result<Action, Fault> {
                 source: bind.source.to_string(),
                 destination: bind.destination.to_string(),
                 routing_key: bind.routing_key.to_string(),
-                arguments: table(&bind.arguments),
+                arguments,
             });
             ask(request, bind.nowait)
         }
@@ -253,7 +258,7 @@ fn exchange_method(method: exchange::AMQPMethod) -> Result<Action, Fault> {
                 source: unbind.source.to_string(),
                 destination: unbind.destination.to_string(),
                 routing_key: unbind.routing_key.to_string(),
-                arguments: table(&unbind.arguments),
+                arguments,
             });
             ask(request, unbind.nowait)
         }
@@ -263,7 +268,7 @@ fn exchange_method(method: exchange::AMQPMethod) -> Result<Action, Fault> {
     })
 }
 
-fn queue_method(method: queue::AMQPMethod) -> Result<Action, Fault> {
+fn queue_method(method: queue::AMQPMethod, arguments: Table) -> Result<Action, Fault> {
     use queue::AMQPMethod as M;
     Ok(match method {
         M::Declare(declare) => {
@@ -273,7 +278,7 @@ fn queue_method(method: queue::AMQPMethod) -> Result<Action, Fault> {
                 durable: declare.durable,
                 exclusive: declare.exclusive,
                 auto_delete: declare.auto_delete,
-                arguments: table(&declare.arguments),
+                arguments,
             });
             ask(request, declare.nowait)
         }
@@ -282,7 +287,7 @@ fn queue_method(method: queue::AMQPMethod) -> Result<Action, Fault> {
                 source: bind.exchange.to_string(),
                 destination: bind.queue.to_string(),
                 routing_key: bind.routing_key.to_string(),
-                arguments: table(&bind.arguments),
+                arguments,
             });
             ask(request, bind.nowait)
         }
@@ -291,7 +296,7 @@ fn queue_method(method: queue::AMQPMethod) -> Result<Action, Fault> {
                 source: unbind.exchange.to_string(),
                 destination: unbind.queue.to_string(),
                 routing_key: unbind.routing_key.to_string(),
-                arguments: table(&unbind.arguments),
+                arguments,
             });
             ask(request, false)
         }

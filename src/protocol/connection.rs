@@ -6,7 +6,7 @@
 //! ```
 
 use super::fault::Fault;
-use crate::wire::method::{AnyMethod, connection, field_table, table};
+use crate::wire::method::{AnyMethod, Other, connection, field_table};
 use crate::wire::table::{Table, Value};
 
 /// The smallest frame_max that may be agreed on (AMQP 0-9-1: frame-min-size is 4096; RabbitMQ
@@ -157,7 +157,7 @@ impl Connection {
     }
 
     /// A method on channel 0.
-    pub fn method(&mut self, method: AnyMethod) -> Result<Step, Fault> {
+    pub fn method(&mut self, Other { method, arguments }: Other) -> Result<Step, Fault> {
         use connection::AMQPMethod as M;
         let AnyMethod::Connection(method) = method else { return self.unexpected() };
         match (self.state, method) {
@@ -166,7 +166,7 @@ impl Connection {
             (State::Closing, _) => Ok(Step::Nothing),
             (State::Running, M::Close(_)) => Ok(Step::Close),
             (State::Starting, M::StartOk(ok)) => {
-                self.client = ClientProperties(table(&ok.client_properties));
+                self.client = ClientProperties(arguments);
                 self.state = State::Authenticating;
                 self.mechanism = ok.mechanism.to_string();
                 let response = ok.response.as_bytes().to_vec();
@@ -244,23 +244,27 @@ mod tests {
 
     const OFFER: Offer = Offer { frame_max: 131_072, channel_max: 2047, heartbeat: 60 };
 
-    fn tune_ok(frame_max: u32, channel_max: u16) -> AnyMethod {
+    fn other(method: connection::AMQPMethod) -> Other {
+        Other { method: AnyMethod::Connection(method), arguments: Table::default() }
+    }
+
+    fn tune_ok(frame_max: u32, channel_max: u16) -> Other {
         let ok = connection::TuneOk { channel_max, frame_max, heartbeat: 7 };
-        AnyMethod::Connection(connection::AMQPMethod::TuneOk(ok))
+        other(connection::AMQPMethod::TuneOk(ok))
     }
 
-    fn start_ok() -> AnyMethod {
+    fn start_ok() -> Other {
         let ok = connection::StartOk { mechanism: "PLAIN".into(), ..Default::default() };
-        AnyMethod::Connection(connection::AMQPMethod::StartOk(ok))
+        other(connection::AMQPMethod::StartOk(ok))
     }
 
-    fn open() -> AnyMethod {
+    fn open() -> Other {
         let open = connection::Open { virtual_host: "/".into() };
-        AnyMethod::Connection(connection::AMQPMethod::Open(open))
+        other(connection::AMQPMethod::Open(open))
     }
 
-    fn close() -> AnyMethod {
-        AnyMethod::Connection(connection::AMQPMethod::Close(connection::Close::default()))
+    fn close() -> Other {
+        other(connection::AMQPMethod::Close(connection::Close::default()))
     }
 
     fn tuning() -> Connection {
@@ -324,7 +328,7 @@ mod tests {
         let mut connection = tuning();
         connection.begin_close();
         assert!(matches!(connection.method(open()), Ok(Step::Nothing)));
-        let ok = AnyMethod::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+        let ok = other(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
         assert!(matches!(connection.method(ok), Ok(Step::Closed)));
     }
 }

@@ -144,7 +144,7 @@ fn not_a_header() -> Fault {
 
 #[inline]
 fn checked_header(payload: &[u8], max_size: u64) -> Result<ContentHeader<'_>, Fault> {
-    let header = ContentHeader::parse(payload).map_err(Fault::syntax)?;
+    let header = ContentHeader::parse(payload).map_err(Fault::bad_header)?;
     let fault = if header.class != BASIC {
         Fault::unexpected_frame(format_args!(
             "expected content header for class {BASIC}, got one for class {} instead",

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::wire::content::BadHeader;
 use crate::wire::frame::BadFrame;
 use crate::wire::method::{AnyMethod, BadMethod, MethodId, channel, connection};
 
@@ -205,6 +206,12 @@ impl Fault {
         )
     }
 
+    /// A reply address has no bindings.
+    pub fn reply_address_bound() -> Self {
+        let text = "cannot bind or unbind to a volatile (direct reply-to) queue";
+        channel_fault(Code::AccessRefused, text)
+    }
+
     /// Publishing to an exchange that only takes from other exchanges.
     pub fn internal_exchange(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
         channel_fault(
@@ -269,6 +276,12 @@ impl Fault {
         Self::precondition(format_args!("invalid message: {why}"))
     }
 
+    /// Consuming from somebody else's reply address.
+    pub fn not_the_asker(address: &str, vhost: impl fmt::Display) -> Self {
+        let whose = within(address, vhost);
+        Self::precondition(format_args!("only creator channel may consume from queue {whose}"))
+    }
+
     /// A request with a direct reply-to address, from a channel that takes no replies.
     pub fn no_reply_consumer() -> Self {
         Self::precondition("fast reply consumer does not exist")
@@ -314,12 +327,19 @@ impl Fault {
         }
     }
 
-    /// A name that is not UTF-8.
-    pub fn not_text() -> Self {
-        connection_fault(Code::FrameError, "Malformed UTF-8 in shortstr")
+    /// A content header that cannot be read.
+    pub fn bad_header(bad: BadHeader) -> Self {
+        let code = match bad {
+            BadHeader::NoSize => Code::FrameError,
+            BadHeader::Truncated
+            | BadHeader::TrailingBytes
+            | BadHeader::MoreFlags
+            | BadHeader::Headers(_) => Code::SyntaxError,
+        };
+        connection_fault(code, bad.to_string())
     }
 
-    /// Something else that cannot be read.
+    /// A login response that cannot be read.
     pub fn syntax(what: impl fmt::Display) -> Self {
         connection_fault(Code::SyntaxError, what.to_string())
     }
@@ -357,6 +377,12 @@ impl Fault {
     /// Something that the specification has and no broker does.
     pub fn not_implemented(what: impl fmt::Display) -> Self {
         connection_fault(Code::NotImplemented, what.to_string())
+    }
+
+    /// basic.get from a reply address.
+    pub fn get_from_reply_address(address: &str, vhost: impl fmt::Display) -> Self {
+        let whose = within(address, vhost);
+        Self::not_implemented(format_args!("basic.get not supported by volatile queue {whose}"))
     }
 
     /// Something that this peer may not do: vhost, negotiation, limits, a tag used twice.

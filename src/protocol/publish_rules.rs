@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use crate::wire::content::Properties;
-use crate::wire::table::{Table, TableBuilder, TableRef, Value};
+use crate::wire::table::Value;
 
 /// The longest time to live, in milliseconds: ten years, as RabbitMQ's.
 const LONGEST_EXPIRATION: i64 = 315_360_000_000;
@@ -68,15 +68,6 @@ pub fn more_keys<'a>(properties: &Properties<'a>) -> Result<MoreKeys<'a>, Fault>
         }
     }
     Ok(more)
-}
-
-/// The headers without BCC.
-pub fn without_blind_copies(headers: TableRef<'_>) -> Table {
-    let mut kept = TableBuilder::new();
-    for (name, value) in headers.iter().filter(|(name, _)| *name != "BCC") {
-        kept.push(name, value);
-    }
-    kept.build()
 }
 
 #[cfg(test)]

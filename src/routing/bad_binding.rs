@@ -32,35 +32,13 @@ impl BadBinding {
             Self::UnknownXMatch(term)
         } else {
             Self::XMatchIsNoText {
-                kind: type_name(value),
+                kind: value.type_name(),
                 value: term,
             }
         }
     }
 }
 
-/// RabbitMQ's name for a value's type (`rabbit_binary_parser`).
-fn type_name(value: Value<'_>) -> &'static str {
-    match value {
-        Value::Bool(_) => "bool",
-        Value::I8(_) => "byte",
-        Value::U8(_) => "unsignedbyte",
-        Value::I16(_) => "short",
-        Value::U16(_) => "unsignedshort",
-        Value::I32(_) => "signedint",
-        Value::U32(_) => "unsignedint",
-        Value::I64(_) => "long",
-        Value::F32(_) => "float",
-        Value::F64(_) => "double",
-        Value::Decimal { .. } => "decimal",
-        Value::Text(_) => "longstr",
-        Value::Bytes(_) => "binary",
-        Value::Array(_) => "array",
-        Value::Timestamp(_) => "timestamp",
-        Value::Table(_) => "table",
-        Value::Void => "void",
-    }
-}
 
 /// Writes a value as the Erlang term that it is in RabbitMQ.
 fn write_term(out: &mut String, value: Value<'_>) {
@@ -103,7 +81,7 @@ fn write_list<'a>(out: &mut String, items: impl Iterator<Item = (Option<&'a str>
             write_binary(out, name.as_bytes());
             out.push(',');
         }
-        out.push_str(type_name(item));
+        out.push_str(item.type_name());
         out.push(',');
         write_term(out, item);
         out.push('}');

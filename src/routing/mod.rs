@@ -161,6 +161,11 @@ impl<D: Copy + Ord> Router<D> {
         self.remove(&Binding::new(destination, key, arguments))
     }
 
+    /// Whether there is such a binding.
+    pub fn contains(&self, destination: D, key: &str, arguments: &Table) -> bool {
+        self.bindings.contains(&Binding::new(destination, key, arguments))
+    }
+
     /// Removes every binding to a destination and says how many there were. The cost grows with
     /// that number, not with the number of bindings.
     pub fn remove_destination(&mut self, destination: D) -> usize {

@@ -2,6 +2,7 @@
 
 use super::exchange_options::{ExchangeDeclaration, ExchangeOptions};
 use crate::names::{ExchangeName, QueueId};
+use crate::protocol::request::Binding;
 use crate::routing::Router;
 
 /// An exchange's number in its vhost: never used twice, also when its name is declared again.
@@ -31,6 +32,11 @@ impl Exchange {
         let options = ExchangeOptions::parse(&declaration).unwrap_or_default();
         let router = Router::new(declaration.kind);
         Self { declaration, alternate: options.alternate_exchange, router }
+    }
+
+    /// Whether it has this very binding.
+    pub(super) fn is_bound(&self, destination: Destination, binding: &Binding) -> bool {
+        self.router.contains(destination, &binding.routing_key, &binding.arguments)
     }
 
     /// Everything it has a binding to, each once.

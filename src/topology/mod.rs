@@ -100,12 +100,17 @@ impl Topology {
 
     /// exchange.declare
     pub fn declare_exchange(&mut self, declare: &DeclareExchange) -> Result<(), Fault> {
+        // The order of the checks is RabbitMQ's.
         let existing = self.exchange_names.get(declare.exchange.as_str());
         let existing = existing.map(|id| &self.exchanges[id].declaration);
         if declare.passive {
+            if declare.exchange.is_empty() {
+                return Err(Fault::default_exchange());
+            }
             let missing = || Fault::no_exchange(&declare.exchange, &self.vhost);
             return existing.map(|_| ()).ok_or_else(missing);
         }
+        let kind = exchange_kind(&declare.kind)?;
         if declare.exchange.is_empty() {
             return Err(Fault::default_exchange());
         }
@@ -115,7 +120,7 @@ impl Topology {
         let wanted = ExchangeDeclaration {
             vhost: self.vhost.clone(),
             name: declare.exchange.as_str().into(),
-            kind: exchange_kind(&declare.kind)?,
+            kind,
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
@@ -228,14 +233,19 @@ impl Topology {
         self.bind(source, Destination::Queue(queue), binding)
     }
 
-    /// queue.unbind; what is not there is unbound already.
-    pub fn unbind_queue(&mut self, binding: &Binding) -> Result<(), Fault> {
+    /// queue.unbind by a connection; what is not there is unbound already, whoever asks.
+    pub fn unbind_queue(&mut self, binding: &Binding, by: ConnectionId) -> Result<(), Fault> {
         if binding.source.is_empty() {
             return Err(Fault::default_exchange());
         }
         let queue = self.queue_names.get(binding.destination.as_str()).copied();
-        if let (Ok(source), Some(queue)) = (self.exchange(&binding.source), queue) {
-            self.unbind(source, Destination::Queue(queue), binding);
+        let (Ok(source), Some(queue)) = (self.exchange(&binding.source), queue) else {
+            return Ok(());
+        };
+        let destination = Destination::Queue(queue);
+        if self.exchanges[&source].is_bound(destination, binding) {
+            self.queue_for(&binding.destination, by)?;
+            self.unbind(source, destination, binding);
         }
         Ok(())
     }

@@ -164,7 +164,7 @@ fn every_way_a_message_could_change_has_a_version() {
     changed(&topology, "exchange");
     topology.bind_queue(&binding("x", "q", "k"), ME).expect("bound");
     changed(&topology, "binding");
-    topology.unbind_queue(&binding("x", "q", "k")).expect("unbound");
+    topology.unbind_queue(&binding("x", "q", "k"), ME).expect("unbound");
     changed(&topology, "no binding");
     topology.remove_queue(q);
     changed(&topology, "no queue");

@@ -14,18 +14,18 @@ const FIXED: usize = 12;
 /// Bytes that are no content header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
+    /// It ends before its body's size.
+    #[error("content header without class, weight and size")]
+    NoSize,
     /// It ends before its properties do.
     #[error("content header is truncated")]
     Truncated,
     /// There are bytes behind the last property.
     #[error("content header has bytes behind its last property")]
     TrailingBytes,
-    /// A flag is set that no property of the basic class has.
-    #[error("content header has an unknown property flag")]
-    UnknownFlag,
-    /// A property that is text is not UTF-8.
-    #[error("content header has a property that is not UTF-8")]
-    NotText,
+    /// It says that more flags follow, but the basic class has no more properties.
+    #[error("content header continues its property flags")]
+    MoreFlags,
     /// Its headers are no field table.
     #[error(transparent)]
     Headers(#[from] BadTable),
@@ -83,8 +83,10 @@ impl Property {
         Self::ClusterId,
     ];
 
-    /// All flags that exist.
-    const KNOWN: u16 = 0b1111_1111_1111_1100;
+    /// The flag that says that more flags follow (AMQP 0-9-1, 4.2.6.1).
+    const MORE: u16 = 1;
+    /// A flag that no property has; RabbitMQ looks past it.
+    const UNUSED: u16 = 2;
 
     fn flag(self) -> u16 {
         self as u16
@@ -149,9 +151,9 @@ impl<'a> ContentHeader<'a> {
     /// Checks a content header's payload and reads what rules look at.
     #[inline]
     pub fn parse(payload: &'a [u8]) -> Result<Self, BadHeader> {
-        let (class, rest) = fixed(payload).ok_or(BadHeader::Truncated)?;
-        let (weight, rest) = fixed(rest).ok_or(BadHeader::Truncated)?;
-        let (size, rest) = fixed(rest).ok_or(BadHeader::Truncated)?;
+        let (class, rest) = fixed(payload).ok_or(BadHeader::NoSize)?;
+        let (weight, rest) = fixed(rest).ok_or(BadHeader::NoSize)?;
+        let (size, rest) = fixed(rest).ok_or(BadHeader::NoSize)?;
         Ok(Self {
             class: u16::from_be_bytes(class),
             weight: u16::from_be_bytes(weight),
@@ -166,9 +168,10 @@ impl<'a> Properties<'a> {
     fn parse(rest: &'a [u8]) -> Result<Self, BadHeader> {
         let (flags, mut rest) = fixed(rest).ok_or(BadHeader::Truncated)?;
         let mut flags = u16::from_be_bytes(flags);
-        if flags & !Property::KNOWN != 0 {
-            return Err(BadHeader::UnknownFlag);
+        if flags & Property::MORE != 0 {
+            return Err(BadHeader::MoreFlags);
         }
+        flags &= !Property::UNUSED;
         let mut read = Self::default();
         // From the highest flag down, which is the order of the properties.
         while flags != 0 {
@@ -180,19 +183,17 @@ impl<'a> Properties<'a> {
                 Property::Headers => read.headers = Some(TableRef::checked(&bytes[4..])?),
                 Property::DeliveryMode => read.delivery_mode = bytes[0],
                 Property::Priority => read.priority = bytes[0],
-                Property::ReplyTo => read.reply_to = Some(text(bytes)?),
-                Property::Expiration => read.expiration = Some(text(bytes)?),
-                Property::UserId => read.user_id = Some(text(bytes)?),
-                Property::Timestamp => {}
+                Property::ReplyTo => read.reply_to = Some(&bytes[1..]),
+                Property::Expiration => read.expiration = Some(&bytes[1..]),
+                Property::UserId => read.user_id = Some(&bytes[1..]),
                 Property::ContentType
                 | Property::ContentEncoding
                 | Property::CorrelationId
                 | Property::MessageId
+                | Property::Timestamp
                 | Property::Type
                 | Property::AppId
-                | Property::ClusterId => {
-                    text(bytes)?;
-                }
+                | Property::ClusterId => {}
             }
         }
         if rest.is_empty() { Ok(read) } else { Err(BadHeader::TrailingBytes) }
@@ -201,15 +202,6 @@ impl<'a> Properties<'a> {
     /// Delivery mode 2.
     pub fn is_persistent(&self) -> bool {
         self.delivery_mode == 2
-    }
-}
-
-fn text(short_string: &[u8]) -> Result<&[u8], BadHeader> {
-    let text = &short_string[1..];
-    if text.is_ascii() || std::str::from_utf8(text).is_ok() {
-        Ok(text)
-    } else {
-        Err(BadHeader::NotText)
     }
 }
 
@@ -343,7 +335,7 @@ mod tests {
 
     #[test]
     fn bad_headers_are_told_apart() {
-        assert_eq!(ContentHeader::parse(&[0, 60]), Err(BadHeader::Truncated));
+        assert_eq!(ContentHeader::parse(&[0, 60]), Err(BadHeader::NoSize));
         let mut torn = sample();
         torn.pop();
         assert_eq!(ContentHeader::parse(&torn), Err(BadHeader::Truncated));
@@ -352,14 +344,14 @@ mod tests {
         assert_eq!(ContentHeader::parse(&long), Err(BadHeader::TrailingBytes));
         let mut odd = header(0, &[]);
         odd[13] = 1;
-        assert_eq!(ContentHeader::parse(&odd), Err(BadHeader::UnknownFlag));
-        let bad_text = header(0, &[(Property::AppId, &[1, 0xFF])]);
-        assert_eq!(ContentHeader::parse(&bad_text), Err(BadHeader::NotText));
+        assert_eq!(ContentHeader::parse(&odd), Err(BadHeader::MoreFlags));
+        odd[13] = 2;
+        assert!(ContentHeader::parse(&odd).is_ok(), "RabbitMQ looks past the unused flag");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_parsed_or_refused(flags in any::<u16>(), rest in proptest::collection::vec(0u8..8, 0..64)) {
+        fn any_bytes_are_parsed_or_refused(flags in any::<u16>().prop_map(|flags| flags & !2), rest in proptest::collection::vec(0u8..8, 0..64)) {
             let mut payload = header(1, &[]);
             payload.truncate(FIXED);
             payload.extend_from_slice(&flags.to_be_bytes());

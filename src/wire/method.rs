@@ -10,7 +10,7 @@ pub use generated::{
     AMQPClass as AnyMethod, access, basic, channel, confirm, connection, exchange, queue, tx,
 };
 
-use super::table::{Table, TableRef};
+use super::table::Table;
 use super::{fixed, short_string};
 
 /// Class and method number, for naming the offender in a close.
@@ -124,7 +124,17 @@ pub enum Method<'a> {
     /// basic.qos; by hand because the generated type leaves the prefetch size out.
     Qos(Qos),
     /// Any other.
-    Other(Box<AnyMethod>),
+    Other(Box<Other>),
+}
+
+/// A method that `amq-protocol` has read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Other {
+    /// The method.
+    pub method: AnyMethod,
+    /// Its table, if it has one, as the bytes that came: the generated type sorts the keys, keeps
+    /// the last of two equal ones where RabbitMQ keeps the first, and reads `L` as `l`.
+    pub arguments: Table,
 }
 
 /// basic.publish (60,40)
@@ -243,16 +253,18 @@ fn decode_other(id: MethodId, payload: &[u8]) -> Result<Method<'_>, BadMethod> {
     if !id.exists() {
         return Err(BadMethod::Unknown(id));
     }
-    decode_any(id, payload).map(|method| Method::Other(Box::new(method)))
+    decode_any(id, payload).map(|other| Method::Other(Box::new(other)))
 }
 
-/// Reads any method into `amq-protocol`'s type; for clients, which see the server's methods.
-pub fn decode_any(id: MethodId, payload: &[u8]) -> Result<AnyMethod, BadMethod> {
-    if let Some(position) = id.table_position() {
-        check_table(payload, position).ok_or(BadMethod::Malformed(id))?;
-    }
+/// Reads any method into `amq-protocol`'s type; for channel 0, and for clients, which see the
+/// server's methods.
+pub fn decode_any(id: MethodId, payload: &[u8]) -> Result<Other, BadMethod> {
+    let arguments = match id.table_position() {
+        Some(position) => read_table(payload, position).ok_or(BadMethod::Malformed(id))?,
+        None => Table::default(),
+    };
     match generated::parse_class(payload) {
-        Ok((rest, method)) if rest.is_empty() => Ok(method),
+        Ok((rest, method)) if rest.is_empty() => Ok(Other { method, arguments }),
         Ok(_) => Err(BadMethod::Malformed(id)),
         Err(_) => Err(why_malformed(id, payload)),
     }
@@ -267,14 +279,14 @@ fn why_malformed(id: MethodId, payload: &[u8]) -> BadMethod {
     }
 }
 
-fn check_table(payload: &[u8], (before, strings, after): (usize, usize, usize)) -> Option<()> {
+fn read_table(payload: &[u8], (before, strings, after): (usize, usize, usize)) -> Option<Table> {
     let mut rest = payload.get(4 + before..)?;
     for _ in 0..strings {
         rest = short_string(rest)?.1;
     }
     let (len, rest) = fixed::<4>(rest.get(after..)?)?;
     let table = rest.get(..u32::from_be_bytes(len) as usize)?;
-    TableRef::checked(table).ok().map(|_| ())
+    Table::checked(table).ok()
 }
 
 /// A method frame's payload.
@@ -284,14 +296,7 @@ pub fn encode(method: &AnyMethod) -> Vec<u8> {
         .expect("a method built by the broker can be written to memory")
 }
 
-/// A field table of a method, as Warren keeps tables.
-pub fn table(fields: &FieldTable) -> Table {
-    let encoded = amq_protocol::types::generation::gen_field_table(fields)(Vec::new().into());
-    let bytes = encoded.map(|done| done.into_inner().0).unwrap_or_default();
-    Table::checked(bytes.get(4..).unwrap_or_default()).unwrap_or_default()
-}
-
-/// The other way round, for methods that are sent.
+/// A table, for methods that are sent.
 pub fn field_table(table: &Table) -> FieldTable {
     let mut bytes = Vec::new();
     super::put_long_string(&mut bytes, table.as_ref().as_bytes());
@@ -349,13 +354,17 @@ mod tests {
     }
 
     #[test]
-    fn tables_cross_over_and_back() {
-        let ours = TableBuilder::new()
-            .with("a", Value::Bool(true))
+    fn arguments_are_the_bytes_that_came() {
+        let table = TableBuilder::new()
             .with("b", Value::I64(5))
-            .with("c", Value::Text(b"x"))
+            .with("a", Value::Text(b"x"))
+            .with("b", Value::Bool(true))
             .build();
-        assert_eq!(table(&field_table(&ours)), ours);
+        let mut payload = vec![0, 50, 0, 10, 0, 0, 1, b'q', 0];
+        super::super::put_long_string(&mut payload, table.as_ref().as_bytes());
+        let Ok(Method::Other(other)) = decode(&payload) else { panic!("not decoded") };
+        assert_eq!(other.arguments, table);
+        assert_eq!(other.arguments.get("b"), Some(Value::I64(5)));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// How deep tables and arrays may nest. RabbitMQ has no limit; nobody nests that deep, and the
 /// limit keeps a hostile table from using up the stack.
-pub const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 128;
 
 /// Bytes that are no field table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,11 +20,8 @@ pub enum BadTable {
     #[error("field table has a value of unknown type {0}")]
     UnknownType(u8),
     /// Nested deeper than [`MAX_DEPTH`].
-    #[error("field table is nested deeper than 64 levels")]
+    #[error("field table is nested deeper than 128 levels")]
     TooDeep,
-    /// A key is not UTF-8.
-    #[error("field table has a key that is not UTF-8")]
-    BadKey,
 }
 
 /// A checked field table that owns its bytes (those behind the length prefix).
@@ -175,9 +172,23 @@ impl<'a> TableRef<'a> {
         self.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    /// Keys and values in the order they came.
+    /// Keys and values in the order they came. Entries whose key is not UTF-8 are carried, and
+    /// passed over here: no rule could name them.
     pub fn iter(self) -> TableIter<'a> {
         TableIter(self.0)
+    }
+
+    /// The same table without the entries of one key.
+    pub fn without(self, key: &str) -> Table {
+        let mut kept = Vec::with_capacity(self.0.len());
+        let mut rest = self.0;
+        while let Some((name, _, behind)) = split_entry(rest) {
+            if name != key.as_bytes() {
+                kept.extend_from_slice(&rest[..rest.len() - behind.len()]);
+            }
+            rest = behind;
+        }
+        Table(kept.into())
     }
 
     /// Whether there is nothing in it.
@@ -213,12 +224,22 @@ impl<'a> Iterator for TableIter<'a> {
     type Item = (&'a str, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (&len, rest) = self.0.split_first()?;
-        let (key, rest) = rest.split_at_checked(len.into())?;
-        let (value, rest) = read_value(rest).ok()?;
-        self.0 = rest;
-        Some((std::str::from_utf8(key).ok()?, value))
+        loop {
+            let (key, value, rest) = split_entry(self.0)?;
+            self.0 = rest;
+            if let Ok(key) = std::str::from_utf8(key) {
+                return Some((key, value));
+            }
+        }
     }
+}
+
+/// The first entry of a checked table, and the bytes behind it.
+fn split_entry(bytes: &[u8]) -> Option<(&[u8], Value<'_>, &[u8])> {
+    let (&len, rest) = bytes.split_first()?;
+    let (key, rest) = rest.split_at_checked(len.into())?;
+    let (value, rest) = read_value(rest).ok()?;
+    Some((key, value, rest))
 }
 
 impl<'a> Iterator for ArrayIter<'a> {
@@ -236,8 +257,7 @@ fn check_table(mut bytes: &[u8], depth: usize) -> Result<(), BadTable> {
         return Err(BadTable::TooDeep);
     }
     while let Some((&len, rest)) = bytes.split_first() {
-        let (key, rest) = rest.split_at_checked(len.into()).ok_or(BadTable::Truncated)?;
-        std::str::from_utf8(key).map_err(|_| BadTable::BadKey)?;
+        let (_key, rest) = rest.split_at_checked(len.into()).ok_or(BadTable::Truncated)?;
         bytes = check_value(rest, depth)?;
     }
     Ok(())
@@ -440,7 +460,15 @@ mod tests {
     fn unknown_types_and_torn_tables_are_refused() {
         assert_eq!(Table::checked(&[1, b'k', b'z']), Err(BadTable::UnknownType(b'z')));
         assert_eq!(Table::checked(&[1, b'k', b'I', 0]), Err(BadTable::Truncated));
-        assert_eq!(Table::checked(&[1, 0xFF, b'V']), Err(BadTable::BadKey));
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_carried_and_passed_over() {
+        let table = Table::checked(&[1, 0xFF, b'V', 1, b'k', b'V', 1, b'b', b'V']).expect("good");
+        let keys: Vec<&str> = table.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["k", "b"]);
+        let kept = table.as_ref().without("k");
+        assert_eq!(kept.as_ref().as_bytes(), &[1, 0xFF, b'V', 1, b'b', b'V']);
     }
 
     proptest! {

@@ -177,6 +177,11 @@ class Channel:
     def silence(self):
         self.client.silence()
 
+    def consume_what_returns(self, queue, count=1):
+        """Takes messages that come back to a queue in the server's own time, as after a channel's end."""
+        self.call("basic.consume", queue=queue, consumer_tag="again", no_ack=True)
+        self.hear(count)
+
     def reopen(self):
         """Opens the channel again after it was closed, which shows that the connection lives."""
         self.client.closed_channels.discard(self.number)

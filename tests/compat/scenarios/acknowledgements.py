@@ -88,8 +88,7 @@ def an_error_gives_the_messages_back(s):
     ch, q = _unacked(s, "a", "b")
     ch.call("basic.ack", delivery_tag=9)
     ch.reopen()
-    ch.call("basic.get", queue=q)
-    ch.call("basic.get", queue=q)
+    ch.consume_what_returns(q, count=2)
 
 
 @cases({"nack": "basic.nack", "reject": "basic.reject"})
@@ -116,8 +115,7 @@ def discarded(s, method):
     ch.tell(method, delivery_tag=1, requeue=False)
     ch.call("channel.close", reply_code=200)
     ch.reopen()
-    ch.call("basic.get", queue=q)
-    ch.call("basic.get", queue=q)
+    ch.consume_what_returns(q)
 
 
 @scenario

@@ -241,4 +241,4 @@ def cancel_leaves_unacked_messages_with_the_channel(s):
     ch.tell("basic.ack", delivery_tag=1)
     ch.call("channel.close", reply_code=200)
     ch.reopen()
-    ch.call("basic.get", queue=q, no_ack=True)
+    ch.consume_what_returns(q)

@@ -127,7 +127,7 @@ def acks_wait_for_commit(s):
     ch.tell("basic.ack", delivery_tag=1)
     ch.call("channel.close", reply_code=200)
     ch.reopen()
-    ch.call("basic.get", queue=q)
+    ch.consume_what_returns(q)
 
 
 @scenario
@@ -140,7 +140,7 @@ def nacks_wait_for_commit(s):
     ch.tell("basic.nack", delivery_tag=1, requeue=True)
     other.call("basic.get", queue=q)
     ch.call("tx.commit")
-    other.call("basic.get", queue=q)
+    other.consume_what_returns(q)
 
 
 @scenario
