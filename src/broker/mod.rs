@@ -41,8 +41,11 @@ pub struct Shared {
 pub struct Broker {
     /// What all vhosts have in common.
     pub shared: Arc<Shared>,
-    /// Buffers for connections.
-    pub buffers: Arc<BufferPool>,
+    /// Memory to read into. Apart from the other pool because these keep their length: a buffer
+    /// that is used again need not be zeroed again.
+    pub read_buffers: BufferPool,
+    /// Memory for outboxes.
+    pub write_buffers: Arc<BufferPool>,
     /// Who is connected.
     pub peers: Peers,
     /// Who waits for replies.
@@ -69,7 +72,8 @@ impl Broker {
         };
         let broker = Self {
             shared: Arc::new(shared),
-            buffers: Arc::new(BufferPool::new(config.limits.pooled_buffers)),
+            read_buffers: BufferPool::new(config.limits.pooled_buffers),
+            write_buffers: Arc::new(BufferPool::new(config.limits.pooled_buffers)),
             peers: Peers::default(),
             reply_tos: Arc::default(),
             vhosts: DashMap::new(),

@@ -1,6 +1,7 @@
 //! One connection's session: reads, hands what it read to the protocol, and watches the clock.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub(super) struct Session {
     pub(super) refused: bool,
     /// Publishers wait for memory, and this is one.
     blocked: bool,
+    /// The protocol header has come.
+    greeted: bool,
     /// When something is to be done although nothing happens.
     alarm: Instant,
     received: bool,
@@ -73,7 +76,7 @@ pub(super) struct Session {
 pub(super) async fn serve(common: Arc<Common>, socket: TcpStream, peer: SocketAddr) {
     let (mut read, write) = socket.into_split();
     let limits = &common.broker.config.limits;
-    let outbox = Arc::new(Outbox::new(limits.outbox, Arc::clone(&common.broker.buffers)));
+    let outbox = Arc::new(Outbox::new(limits.outbox, Arc::clone(&common.broker.write_buffers)));
     let id = common.broker.peers.join(&outbox);
     let close_timeout = Duration::from_secs(common.broker.config.amqp.close_timeout);
     let writer = tokio::spawn(writer::run(Arc::clone(&outbox), write));
@@ -139,6 +142,7 @@ impl Session {
             ended: false,
             refused: false,
             blocked: false,
+            greeted: false,
             alarm,
             received: false,
             silent_ticks: 0,
@@ -147,42 +151,56 @@ impl Session {
 
     async fn run(&mut self, read: &mut OwnedReadHalf) {
         let mut buffer = ReadBuffer::new(self.common.broker.config.limits.read_buffer);
-        let mut greeted = false;
+        let outbox = Arc::clone(&self.outbox);
+        // One timer for the connection's life: setting one for each read would cost more than
+        // most reads do.
+        let mut timer = pin!(sleep_until(self.alarm));
         while !self.ended {
+            if timer.deadline() != self.alarm {
+                timer.as_mut().reset(self.alarm);
+            }
             let reading = self.may_read();
-            let outbox = Arc::clone(&self.outbox);
             tokio::select! {
                 biased;
                 () = outbox.session_event() => self.look_around(),
                 ready = read.readable(), if reading => {
-                    let pool = &self.common.broker.buffers;
-                    let count = match if ready.is_ok() { buffer.fill(read, pool).await } else { Ok(Some(0)) } {
-                        Ok(Some(0)) | Err(_) => return self.lost("closed by the client"),
-                        Ok(None) => continue,
-                        Ok(Some(count)) => count,
-                    };
-                    self.received = true;
-                    let (memory, filled) = buffer.take();
-                    let understood = self.understand(&memory[..filled], &mut greeted);
-                    buffer.put_back(memory, understood, &self.common.broker.buffers);
-                    if count >= LARGE_READ {
-                        tokio::task::yield_now().await;
+                    if ready.is_err() {
+                        return self.lost("the socket failed");
                     }
+                    self.read(read, &mut buffer).await;
                 }
-                () = sleep_until(self.alarm) => self.tick(),
+                () = timer.as_mut() => self.tick(),
             }
         }
     }
 
+    /// Reads what there is and handles it.
+    async fn read(&mut self, read: &mut OwnedReadHalf, buffer: &mut ReadBuffer) {
+        let common = Arc::clone(&self.common);
+        let pool = &common.broker.read_buffers;
+        let count = match buffer.fill(read, pool).await {
+            Ok(Some(0)) | Err(_) => return self.lost("closed by the client"),
+            Ok(None) => return,
+            Ok(Some(count)) => count,
+        };
+        self.received = true;
+        let (memory, filled) = buffer.take();
+        let understood = self.understand(&memory[..filled]);
+        buffer.put_back(memory, understood, pool);
+        if count >= LARGE_READ {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Handles what was read. Returns how much of it is done with.
-    fn understand(&mut self, bytes: &[u8], greeted: &mut bool) -> usize {
+    fn understand(&mut self, bytes: &[u8]) -> usize {
         let mut understood = 0;
-        if !*greeted {
+        if !self.greeted {
             match self.greet(bytes) {
                 Some(header) => understood = header,
                 None => return 0,
             }
-            *greeted = true;
+            self.greeted = true;
         }
         understood += self.frames(&bytes[understood..]);
         self.flush();
