@@ -10,6 +10,7 @@ use super::vhost::Vhost;
 use crate::message::Message;
 use crate::names::{LogPosition, QueueId};
 use crate::protocol::fault::Fault;
+use crate::queue::options::erlang_term;
 use crate::wire::table::TableRef;
 
 /// How many routes one connection remembers; beyond it they are all forgotten, which costs a
@@ -111,8 +112,7 @@ impl Publisher {
     }
 
     fn find(&mut self, message: &Message, how: Addressing<'_>) -> Result<(Route, bool), Fault> {
-        // A name that is not UTF-8 is nobody's; RabbitMQ says so in just these words.
-        let exchange = String::from_utf8_lossy(message.exchange());
+        let exchange = erlang_term::text(message.exchange());
         let mut keys = vec![message.routing_key()];
         keys.extend_from_slice(how.more_keys);
         let routed = self.vhost.look(|topology| topology.route(&exchange, &keys, how.headers))?;

@@ -69,11 +69,7 @@ impl Session {
     fn method(&mut self, frame: Frame<'_>, bytes: &[u8], behind: usize) -> Result<usize, Fault> {
         let number = frame.channel;
         match decode(frame.payload).map_err(Fault::bad_method)? {
-            Method::Publish(publish) => {
-                return self
-                    .publish(number, &publish, bytes, behind)
-                    .map_err(|fault| fault.at(MethodId::PUBLISH));
-            }
+            Method::Publish(publish) => return self.publish(number, &publish, bytes, behind),
             Method::Ack(ack) => self.ack(number, ack).map_err(|fault| fault.at(MethodId::ACK))?,
             Method::Nack(nack) => {
                 self.nack(number, nack).map_err(|fault| fault.at(MethodId::NACK))?;
@@ -102,7 +98,8 @@ impl Session {
                     let unknown = crate::wire::method::BadMethod::Unknown(id);
                     return Err(Fault::bad_method(unknown));
                 }
-                let method = decode_any(id, frame.payload).map_err(Fault::bad_method)?;
+                let method = decode_any(id, frame.payload);
+                let method = method.map_err(|bad| Fault::bad_method(bad).at(id))?;
                 self.connection_method(id, method)
             }
             // After a close everything but its answer is forgotten.

@@ -26,12 +26,12 @@ impl Session {
         behind: usize,
     ) -> Result<usize, Fault> {
         if publish.immediate {
-            return Err(Fault::not_implemented("immediate=true"));
+            return Err(Fault::not_implemented("immediate=true").at(MethodId::PUBLISH));
         }
         match whole(publish, number, bytes, behind, self.limits)? {
             Some(whole) => {
-                self.published(number, whole.published)?;
-                Ok(whole.wire_len)
+                let published = self.published(number, whole.published);
+                published.map(|()| whole.wire_len).map_err(|fault| fault.at(MethodId::PUBLISH))
             }
             None => {
                 if let Some(channel) = self.channels.get_mut(&number) {

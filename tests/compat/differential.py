@@ -17,7 +17,7 @@ from pathlib import Path
 
 import scenarios
 from clients import NO_ANSWER
-from expected_differences import difference_of, matches
+from expected_differences import awaited_feature, difference_of, matches
 from harness import BROKE, SCENARIOS, Broker, play, product
 
 AT_ONCE = 64
@@ -82,13 +82,20 @@ def _record(names, broker, path):
 
 def _judge(names, model, broker):
     may_differ = product(broker) != "RabbitMQ"
-    transcripts, failed = _play_all(names, broker), 0
+    transcripts, failed, skipped = _play_all(names, broker), 0, 0
     for name in names:
         expected, actual = _expectations(name, model, may_differ), transcripts[name]
-        if not any(_agree(transcript, actual) for transcript in expected):
+        right = any(_agree(transcript, actual) for transcript in expected)
+        later = awaited_feature(name) if may_differ else None
+        if later and right:
+            print(f"FAILED {name}: it passes now, take it off the list of {later}\n")
+            failed += 1
+        elif later:
+            skipped += 1
+        elif not right:
             failed += 1
             _report(name, expected[0], actual)
-    print(f"{len(names) - failed} passed, {failed} failed")
+    print(f"{len(names) - failed - skipped} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
 

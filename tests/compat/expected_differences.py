@@ -58,6 +58,44 @@ OLD_ARGUMENT = Difference(
     "arguments of older brokers are accepted and ignored, as applications still declare them",
     {"1 < channel.close 406 …": [ACCEPTED], "0 < connection.close 541 …": [ACCEPTED], END: []})
 
+FRAME_IN_WORDS = Difference(
+    "a frame that is none is described in words, RabbitMQ prints its bytes as an Erlang term",
+    {"0 < connection.close 501 'FRAME_ERROR - type …": ["0 < connection.close 501 'FRAME_ERROR - … class=0 method=0"],
+     "0 < connection.close 505 'UNEXPECTED_FRAME - type …": [
+         "0 < connection.close 505 'UNEXPECTED_FRAME - … class=0 method=0"]})
+
+ONE_LINE = Difference(
+    "terms are printed on one line, RabbitMQ breaks long ones",
+    {"1 < channel.close 406 … {value_too_large,…": ["1 < channel.close 406 … {value_too_large,1844…"]})
+
+OTHER_IDENTITY = Difference(
+    "the identity to act as is ignored, as RabbitMQ's documentation says",
+    {END: ["0 < connection.tune …"]})
+
+MALFORMED_LOGIN = Difference(
+    "a login that cannot be read is a syntax error, RabbitMQ takes a number for a wrong password",
+    {"0 < connection.close 403 …": [_close(502, "SYNTAX_ERROR")]})
+
+GREETED_TWICE = Difference(
+    "to say why is a courtesy, RabbitMQ hangs up without a word",
+    {" < b'', end of stream": [" < …FRAME_ERROR - …, end of stream"]})
+
+HANGS_UP = Difference(
+    "after close-ok the stream ends, RabbitMQ waits for the client to end it",
+    {" < nothing": [END]})
+
+LONGER_LOGIN = Difference(
+    "clients with long tokens may log in: initial_frame_max is 16384, RabbitMQ's is 8192",
+    {END: ["0 < connection.tune …"]})
+
+ASKER_LEFT = Difference(
+    "an answer that reaches nobody is returned, RabbitMQ says it was routed",
+    {"B1 < basic.ack …": ["B1 < basic.return reply_code=312 …"]})
+
+TEXT_KEYS = Difference(
+    "keys of declare arguments are text; what is not cannot be decoded",
+    {ACCEPTED: [_close(501, "FRAME_ERROR"), END]})
+
 OWN_HEADER = Difference(
     "we answer a protocol we do not speak with the one we do, RabbitMQ with AMQP 1.0's",
     {" < b'AMQP\\x03\\x01\\x00\\x00', end of stream": [" < b'AMQP\\x00\\x00\\t\\x01', end of stream"]})
@@ -86,6 +124,10 @@ MORE_ON_CLASSIC = Difference(
     "classic queues may know what RabbitMQ has for quorum queues only",
     {"1 < channel.close 406 …": ["1 < …-ok …"]}, may=True)
 
+STILL_REFUSED = Difference(
+    "classic queues know this argument too, and say what is wrong with its value",
+    {"1 < channel.close 406 …": ["1 < channel.close 406 …x-consumer-timeout…: …"]})
+
 # --- by scenario: a name, or the part of it before the label ------------------------------------
 
 DIFFERENCES = {
@@ -95,13 +137,26 @@ DIFFERENCES = {
     "undecodable.table_cannot_be_read[table longer than its method]": UNDECODABLE,
     "undecodable.table_cannot_be_read[table of 4 GiB]": UNDECODABLE,
     "undecodable.declare_of_wrong_length": UNDECODABLE,
-    "undecodable.not_utf8": UNDECODABLE,
-    "handshake.vhost[not UTF-8]": UNDECODABLE,
+    "undecodable.table_is_odd[key not UTF-8]": TEXT_KEYS,
+    "framing.wrong_frame_end": FRAME_IN_WORDS,
+    "framing.unknown_frame_kind": FRAME_IN_WORDS,
+    "framing.heartbeat": FRAME_IN_WORDS,
+    "framing.method_frame_too_short": FRAME_IN_WORDS,
+    "framing.frame_size": FRAME_IN_WORDS,
+    "framing.frame_announced": FRAME_IN_WORDS,
+    "handshake.instead_of_open": FRAME_IN_WORDS,
+    "channels.content_on_channel_zero": FRAME_IN_WORDS,
+    "content.out_of_order": FRAME_IN_WORDS,
+    "publishing.expiration[64 bits]": ONE_LINE,
+    "handshake.protocol_header_once_more": GREETED_TWICE,
+    "handshake.what_follows_a_close_is_ignored": HANGS_UP,
+    "handshake.authentication[PLAIN with an authorisation id]": OTHER_IDENTITY,
+    "handshake.authentication[AMQPLAIN with a number]": MALFORMED_LOGIN,
+    "framing.frame_size_before_tuning[too long]": LONGER_LOGIN,
+    "reply_to.address_after_the_asker_left": ASKER_LEFT,
     "content.header_cannot_be_read": UNDECODABLE,
     "acknowledgements.global_prefetch_counts_for_the_channel": GLOBAL_PREFETCH,
     "queue_arguments.refused[x-queue-version 1]": OLD_ARGUMENT,
-    "queue_arguments.refused[x-queue-version 3]": OLD_ARGUMENT,
-    "queue_arguments.refused[x-queue-version string]": OLD_ARGUMENT,
     "queue_arguments.refused[x-queue-master-locator]": OLD_ARGUMENT,
     "handshake.protocol_header": OWN_HEADER,
     "handshake.mechanisms": NO_ANONYMOUS,
@@ -116,6 +171,10 @@ DIFFERENCES = {
     "transactions.a_full_queue_refuses": NACK_BITS,
     "transactions.a_full_queue_among_two_refuses_for_both": NACK_BITS,
     "lifetimes.refused_and_dead_lettered": NACK_BITS,
+    "queue_arguments.refused[x-delivery-limit string]": MORE_ON_CLASSIC,
+    "queue_arguments.refused[x-consumer-timeout string]": STILL_REFUSED,
+    "consumers.argument[x-consumer-timeout string]": STILL_REFUSED,
+    "consumers.argument[x-consumer-timeout negative]": STILL_REFUSED,
     "queue_arguments.refused[x-delivery-limit on classic]": MORE_ON_CLASSIC,
     "queue_arguments.refused[x-consumer-timeout on classic]": MORE_ON_CLASSIC,
     "consumers.argument[x-consumer-timeout]": MORE_ON_CLASSIC,
@@ -124,3 +183,33 @@ DIFFERENCES = {
 
 def difference_of(scenario):
     return DIFFERENCES.get(scenario) or DIFFERENCES.get(scenario.split("[")[0])
+
+
+# --- not there yet ------------------------------------------------------------------------------
+
+# Scenarios whose feature is still to come, by the feature. They are counted as skipped; one that
+# passes is reported, so that it leaves this list.
+LATER = {
+    "x-modulus-hash and x-local-random exchanges": [
+        "exchanges.declared_twice[x-local-random]", "exchanges.declared_twice[x-modulus-hash]"],
+    "single active consumer": [
+        "consumers.single_active_consumer", "consumers.single_active_consumer_with_an_exclusive_one"],
+    "length limits": [
+        "transactions.a_full_queue_refuses", "transactions.a_full_queue_among_two_refuses_for_both",
+        "lifetimes.too_many_drops_the_oldest", "lifetimes.too_many_bytes_drop_the_oldest",
+        "lifetimes.no_length_at_all", "lifetimes.refused_and_dead_lettered",
+        "lifetimes.too_many_drop_the_head_and_that_has_the_highest_priority"],
+    "dead-lettering": [
+        "lifetimes.rejected", "lifetimes.nacked_together",
+        "lifetimes.dead_letters_keep_their_key_without_another", "lifetimes.dead_twice_in_the_same_queue",
+        "lifetimes.dead_in_a_circle_without_a_rejection", "lifetimes.a_clients_own_death_certificate"],
+    "expiry": [
+        "lifetimes.expired_by_the_queue", "lifetimes.expired_by_itself",
+        "lifetimes.the_shorter_of_two_lifetimes_counts", "lifetimes.expired_at_once",
+        "lifetimes.a_lifetime_of_zero_reaches_nobody_else", "lifetimes.queue_expires_when_unused"],
+    "message priorities": ["lifetimes.priorities", "lifetimes.priority_of_a_returned_message"],
+}
+
+
+def awaited_feature(scenario):
+    return next((feature for feature, names in LATER.items() if scenario in names), None)
