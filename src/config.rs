@@ -263,7 +263,11 @@ impl Config {
         let bad = |setting, value: String, why| Err(BadConfig::BadValue { setting, value, why });
         let amqp = &self.amqp;
         if amqp.frame_max != 0 && amqp.frame_max < 8192 {
-            return bad("amqp.frame_max", amqp.frame_max.to_string(), "must be at least 8192, or 0");
+            return bad(
+                "amqp.frame_max",
+                amqp.frame_max.to_string(),
+                "must be at least 8192, or 0",
+            );
         }
         if amqp.initial_frame_max < 8192 {
             let value = amqp.initial_frame_max.to_string();
@@ -291,9 +295,8 @@ impl LimitsConfig {
 
 /// The memory that this process may use: its cgroup's limit, or what the machine has.
 fn memory_limit() -> u64 {
-    let number = |file: &str| -> Option<u64> {
-        std::fs::read_to_string(file).ok()?.trim().parse().ok()
-    };
+    let number =
+        |file: &str| -> Option<u64> { std::fs::read_to_string(file).ok()?.trim().parse().ok() };
     let machine = || -> Option<u64> {
         let info = std::fs::read_to_string("/proc/meminfo").ok()?;
         let line = info.lines().find(|line| line.starts_with("MemTotal:"))?;

@@ -48,9 +48,8 @@ impl Message {
     /// If a name is longer than a short string; the parser has read them from short strings.
     pub fn from_parts(parts: Parts<'_>) -> Self {
         let Parts { exchange, routing_key, header, body, persistent, priority } = parts;
-        let mut bytes = Vec::with_capacity(
-            2 + exchange.len() + routing_key.len() + header.len() + body.len(),
-        );
+        let mut bytes =
+            Vec::with_capacity(2 + exchange.len() + routing_key.len() + header.len() + body.len());
         for name in [exchange, routing_key] {
             bytes.push(u8::try_from(name.len()).expect("a name fits a short string"));
             bytes.extend_from_slice(name);

@@ -98,7 +98,10 @@ impl Server {
         self.broker.peers.close_all(&Fault::forced(why));
         let patience = Duration::from_secs(self.broker.config.amqp.close_timeout);
         if timeout(patience, self.broker.peers.all_left()).await.is_err() {
-            tracing::warn!(connections = self.broker.peers.len(), "some clients did not leave in time");
+            tracing::warn!(
+                connections = self.broker.peers.len(),
+                "some clients did not leave in time"
+            );
         }
     }
 }

@@ -44,12 +44,18 @@ impl Users {
     pub fn new(defaults: &DefaultsConfig) -> Self {
         let user = UserName::from(defaults.user.as_str());
         let users = HashMap::from([(user, PasswordHash::of(defaults.pass.as_bytes()))]);
-        let loopback_only = defaults.loopback_users.iter().map(|name| name.as_str().into()).collect();
+        let loopback_only =
+            defaults.loopback_users.iter().map(|name| name.as_str().into()).collect();
         Self { users: RwLock::new(users), loopback_only }
     }
 
     /// Checks a SASL response of somebody who comes from `from`.
-    pub fn log_in(&self, mechanism: &str, response: &[u8], from: IpAddr) -> Result<UserName, Refused> {
+    pub fn log_in(
+        &self,
+        mechanism: &str,
+        response: &[u8],
+        from: IpAddr,
+    ) -> Result<UserName, Refused> {
         let login = sasl::read(mechanism, response)?;
         let name = UserName::from(String::from_utf8_lossy(login.user).into_owned());
         let known = self.users.read().get(&name).cloned();

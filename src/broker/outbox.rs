@@ -291,11 +291,8 @@ impl Locked<'_> {
         let max_payload = self.state.max_payload;
         let Some(channel) = self.state.channel(outlet.channel) else { return };
         let tag = channel.hand_out(outlet.source, delivery);
-        let wire = encode::Delivery {
-            tag,
-            redelivered: delivery.redelivered,
-            message: &delivery.message,
-        };
+        let wire =
+            encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
         self.out().deliver(&outlet.head, outlet.channel, wire, max_payload);
     }
 
@@ -304,11 +301,8 @@ impl Locked<'_> {
         let max_payload = self.state.max_payload;
         let Some(channel) = self.state.channel(number) else { return };
         let tag = channel.hand_out(source, delivery);
-        let wire = encode::Delivery {
-            tag,
-            redelivered: delivery.redelivered,
-            message: &delivery.message,
-        };
+        let wire =
+            encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         self.out().get_ok(number, wire, left, max_payload);
     }

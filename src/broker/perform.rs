@@ -178,12 +178,7 @@ impl Asker<'_> {
         self.queue(name).map(|queue| count(queue.purge()))
     }
 
-    fn delete_queue(
-        &self,
-        name: String,
-        if_unused: bool,
-        if_empty: bool,
-    ) -> Result<u32, Fault> {
+    fn delete_queue(&self, name: String, if_unused: bool, if_empty: bool) -> Result<u32, Fault> {
         let name = self.name(name)?;
         if self.vhost.look(|topology| topology.queue(&name)).is_none() {
             // What is not there is deleted already.
@@ -235,7 +230,9 @@ impl Asker<'_> {
         queue.consume(subscription, outlet, ok.as_ref()).map_err(|refused| {
             self.outbox.lock().release_source(self.number, source);
             match refused {
-                ConsumeRefused::Exclusive => Fault::exclusive_consumer(&queue.name, &self.vhost.name),
+                ConsumeRefused::Exclusive => {
+                    Fault::exclusive_consumer(&queue.name, &self.vhost.name)
+                }
                 ConsumeRefused::QueueGone => Fault::no_queue(&queue.name, &self.vhost.name),
             }
         })

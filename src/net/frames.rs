@@ -37,7 +37,8 @@ impl Session {
     /// are done with as well.
     #[inline]
     fn frame(&mut self, frame: Frame<'_>, bytes: &[u8], behind: usize) -> Result<usize, Fault> {
-        if frame.channel == 0 || !self.connection.is_running() || frame.kind == FrameKind::Heartbeat {
+        if frame.channel == 0 || !self.connection.is_running() || frame.kind == FrameKind::Heartbeat
+        {
             return self.connection_frame(frame).map(|()| 0);
         }
         let Some(channel) = self.channels.get_mut(&frame.channel) else {
@@ -115,19 +116,13 @@ impl Session {
             return Err(crate::protocol::content::Content::default().unexpected());
         }
         let id = MethodId::read(frame.payload).unwrap_or_default();
-        match decode(frame.payload).map_err(Fault::bad_method)? {
-            Method::Other(other) => match other.method {
-                AnyMethod::Channel(channel::AMQPMethod::Open(_)) => {
-                    self.open_channel(frame.channel)
-                }
-                _ => Err(Fault::channel_error("expected 'channel.open'").at(id)),
-            },
-            Method::Publish(_)
-            | Method::Ack(_)
-            | Method::Nack(_)
-            | Method::Reject(_)
-            | Method::Qos(_) => Err(Fault::channel_error("expected 'channel.open'").at(id)),
+        let method = decode(frame.payload).map_err(Fault::bad_method)?;
+        if let Method::Other(other) = method
+            && matches!(other.method, AnyMethod::Channel(channel::AMQPMethod::Open(_)))
+        {
+            return self.open_channel(frame.channel);
         }
+        Err(Fault::channel_error("expected 'channel.open'").at(id))
     }
 
     fn open_channel(&mut self, number: u16) -> Result<(), Fault> {

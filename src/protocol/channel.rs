@@ -110,7 +110,9 @@ impl Channel {
             }
             AnyMethod::Connection(_)
             | AnyMethod::Confirm(confirm::AMQPMethod::SelectOk(_))
-            | AnyMethod::Access(access::AMQPMethod::RequestOk(_)) => Err(Fault::unexpected_method()),
+            | AnyMethod::Access(access::AMQPMethod::RequestOk(_)) => {
+                Err(Fault::unexpected_method())
+            }
         }
     }
 

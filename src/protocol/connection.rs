@@ -173,7 +173,9 @@ impl Connection {
                 Ok(Step::Authenticate { mechanism: self.mechanism.clone(), response })
             }
             (State::Tuning, M::TuneOk(ok)) => self.tune(&ok),
-            (State::Opening, M::Open(open)) => Ok(Step::Open { vhost: open.virtual_host.to_string() }),
+            (State::Opening, M::Open(open)) => {
+                Ok(Step::Open { vhost: open.virtual_host.to_string() })
+            }
             // Tokens come with OAuth; until then any secret is as good as the old one.
             (State::Running, M::UpdateSecret(_)) => Ok(Step::SecretUpdated),
             _ => self.unexpected(),
@@ -205,11 +207,8 @@ impl Connection {
     fn tune(&mut self, ok: &connection::TuneOk) -> Result<Step, Fault> {
         check_limit("frame_max", MIN_FRAME_MAX, self.offer.frame_max, ok.frame_max)?;
         check_limit("channel_max", 1, self.offer.channel_max.into(), ok.channel_max.into())?;
-        self.agreed = Offer {
-            frame_max: ok.frame_max,
-            channel_max: ok.channel_max,
-            heartbeat: ok.heartbeat,
-        };
+        self.agreed =
+            Offer { frame_max: ok.frame_max, channel_max: ok.channel_max, heartbeat: ok.heartbeat };
         self.state = State::Opening;
         Ok(Step::Tuned)
     }
@@ -313,10 +312,18 @@ mod tests {
     fn limits_may_be_lowered_not_raised() {
         for (frame_max, channel_max, text) in [
             (0, 2047, "negotiated frame_max = 0 is higher than the maximum allowed value (131072)"),
-            (131_073, 1, "negotiated frame_max = 131073 is higher than the maximum allowed value (131072)"),
+            (
+                131_073,
+                1,
+                "negotiated frame_max = 131073 is higher than the maximum allowed value (131072)",
+            ),
             (8191, 1, "negotiated frame_max = 8191 is lower than the minimum allowed value (8192)"),
             (8192, 0, "negotiated channel_max = 0 is higher than the maximum allowed value (2047)"),
-            (8192, 2048, "negotiated channel_max = 2048 is higher than the maximum allowed value (2047)"),
+            (
+                8192,
+                2048,
+                "negotiated channel_max = 2048 is higher than the maximum allowed value (2047)",
+            ),
         ] {
             let fault = tuning().method(tune_ok(frame_max, channel_max)).expect_err("refused");
             assert_eq!(fault.explanation, text);

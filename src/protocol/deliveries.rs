@@ -63,7 +63,8 @@ impl<S: Copy> Deliveries<S> {
         mut each: impl FnMut(u64, Outstanding<S>),
     ) -> Result<(), Fault> {
         if !multiple {
-            let found = self.outstanding.remove(tag).ok_or_else(|| Fault::unknown_delivery_tag(tag))?;
+            let found =
+                self.outstanding.remove(tag).ok_or_else(|| Fault::unknown_delivery_tag(tag))?;
             each(tag, found);
             return Ok(());
         }
@@ -111,7 +112,11 @@ mod tests {
         deliveries
     }
 
-    fn settled(deliveries: &mut Deliveries<char>, tag: u64, multiple: bool) -> Result<Vec<u64>, Fault> {
+    fn settled(
+        deliveries: &mut Deliveries<char>,
+        tag: u64,
+        multiple: bool,
+    ) -> Result<Vec<u64>, Fault> {
         let mut tags = Vec::new();
         deliveries.settle(tag, multiple, |tag, _| tags.push(tag)).map(|()| tags)
     }
@@ -130,7 +135,10 @@ mod tests {
         let mut deliveries = five();
         assert_eq!(settled(&mut deliveries, 1, false), Ok(vec![1]));
         for (tag, multiple) in [(1, false), (1, true), (6, false), (6, true), (0, false)] {
-            assert_eq!(settled(&mut deliveries, tag, multiple), Err(Fault::unknown_delivery_tag(tag)));
+            assert_eq!(
+                settled(&mut deliveries, tag, multiple),
+                Err(Fault::unknown_delivery_tag(tag))
+            );
         }
     }
 

@@ -7,8 +7,8 @@
 
 pub mod channel;
 pub mod confirms;
-pub mod content;
 pub mod connection;
+pub mod content;
 pub mod deliveries;
 pub mod fault;
 pub mod publish_rules;

@@ -59,10 +59,8 @@ pub fn more_keys<'a>(properties: &Properties<'a>) -> Result<MoreKeys<'a>, Fault>
             None => {}
             Some(Value::Array(array)) => {
                 more.blind |= name == "BCC";
-                more.keys.extend(array.iter().filter_map(|each| match each {
-                    Value::Text(key) if key.len() <= 255 => Some(key),
-                    _ => None,
-                }));
+                let text = array.iter().filter_map(|each| each.as_bytes_of_text());
+                more.keys.extend(text.filter(|key| key.len() <= usize::from(u8::MAX)));
             }
             Some(other) => return Err(Fault::invalid_routing_header(name, other.type_name())),
         }

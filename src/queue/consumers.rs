@@ -129,7 +129,7 @@ impl Consumers {
 
     /// Whose turn it is.
     #[inline]
-    pub fn next(&mut self) -> Option<ConsumerKey> {
+    pub fn whose_turn(&mut self) -> Option<ConsumerKey> {
         for (_, line) in &mut self.lines {
             while let Some(&key) = line.front() {
                 let slot = &mut self.slots[key.slot as usize];
@@ -218,7 +218,10 @@ impl Consumers {
         for (key, subscription, unacked) in self.iter() {
             count += 1;
             let consumer = self.get(key).expect("listed");
-            assert!(subscription.prefetch.is_none_or(|limit| unacked <= limit), "prefetch exceeded");
+            assert!(
+                subscription.prefetch.is_none_or(|limit| unacked <= limit),
+                "prefetch exceeded"
+            );
             let times: usize = self
                 .lines
                 .iter()

@@ -194,14 +194,17 @@ impl Queue {
     }
 
     /// Adds a consumer.
-    pub fn consume(&mut self, subscription: Subscription) -> Result<ConsumerKey, ExclusiveConsumer> {
+    pub fn consume(
+        &mut self,
+        subscription: Subscription,
+    ) -> Result<ConsumerKey, ExclusiveConsumer> {
         self.consumers.add(subscription)
     }
 
     /// Whose turn it is, if there is a message to give and somebody to take it.
     #[inline]
     pub fn next_consumer(&mut self) -> Option<ConsumerKey> {
-        if self.ready.is_empty() { None } else { self.consumers.next() }
+        if self.ready.is_empty() { None } else { self.consumers.whose_turn() }
     }
 
     /// Hands the first message to the consumer whose turn it is.

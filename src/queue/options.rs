@@ -241,9 +241,7 @@ fn overflow(value: Value<'_>, kind: QueueKind) -> Result<Overflow, Reason> {
 fn leader_locator(value: Value<'_>) -> Result<LeaderLocator, Reason> {
     match value::text(value)? {
         b"client-local" => Ok(LeaderLocator::ClientLocal),
-        b"balanced" | b"random" | b"least-leaders" | b"min-masters" => {
-            Ok(LeaderLocator::Balanced)
-        }
+        b"balanced" | b"random" | b"least-leaders" | b"min-masters" => Ok(LeaderLocator::Balanced),
         _ => Err(Reason::Word("invalid_queue_locator_arg")),
     }
 }

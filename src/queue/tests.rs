@@ -42,16 +42,19 @@ impl Stage {
             }
             ["busy", name] => self.queue.apply(Command::Busy(self.consumers[name]), &mut effects),
             ["room", name] => self.queue.apply(Command::Room(self.consumers[name]), &mut effects),
-            ["get", ref options @ ..] => match self.queue.fetch(options == ["no_ack"], &mut effects) {
-                Some(delivery) => self.tell("got", delivery),
-                None => self.told.push("empty".into()),
-            },
+            ["get", ref options @ ..] => {
+                match self.queue.fetch(options == ["no_ack"], &mut effects) {
+                    Some(delivery) => self.tell("got", delivery),
+                    None => self.told.push("empty".into()),
+                }
+            }
             ["purge"] => {
                 let count = self.queue.purge(&mut effects);
                 self.told.push(format!("purged {count}"));
             }
             ["delete", ref conditions @ ..] => {
-                let (unused, empty) = (conditions.contains(&"unused"), conditions.contains(&"empty"));
+                let (unused, empty) =
+                    (conditions.contains(&"unused"), conditions.contains(&"empty"));
                 self.told.push(format!("{:?}", self.queue.delete(unused, empty)));
             }
             [verb, ref bodies @ ..] => {
@@ -92,8 +95,7 @@ impl Stage {
     fn dispatch(&mut self, effects: &mut Vec<Effect>) {
         while let Some(key) = self.queue.next_consumer() {
             let delivery = self.queue.deliver(key, effects);
-            let (name, _) =
-                self.consumers.iter().find(|(_, each)| **each == key).expect("known");
+            let (name, _) = self.consumers.iter().find(|(_, each)| **each == key).expect("known");
             let name = format!("deliver {name}");
             self.tell(&name, delivery);
         }

@@ -31,14 +31,10 @@ impl BadBinding {
         if let Value::Text(_) = value {
             Self::UnknownXMatch(term)
         } else {
-            Self::XMatchIsNoText {
-                kind: value.type_name(),
-                value: term,
-            }
+            Self::XMatchIsNoText { kind: value.type_name(), value: term }
         }
     }
 }
-
 
 /// Writes a value as the Erlang term that it is in RabbitMQ.
 fn write_term(out: &mut String, value: Value<'_>) {
@@ -91,9 +87,7 @@ fn write_list<'a>(out: &mut String, items: impl Iterator<Item = (Option<&'a str>
 
 /// `<<"text">>`, `<<"größe"/utf8>>`, or `<<1,2,3>>` for what cannot be printed.
 fn write_binary(out: &mut String, bytes: &[u8]) {
-    let utf8 = std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.chars().all(is_printable));
+    let utf8 = std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(is_printable));
     let latin1 = bytes.iter().copied().map(char::from);
     out.push_str("<<");
     if bytes.is_empty() {

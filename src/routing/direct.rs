@@ -21,18 +21,13 @@ struct Key(Arc<str>);
 
 impl<D> Default for Direct<D> {
     fn default() -> Self {
-        Self {
-            keys: FxHashMap::default(),
-        }
+        Self { keys: FxHashMap::default() }
     }
 }
 
 impl<D: Copy + Ord> Direct<D> {
     pub(super) fn insert(&mut self, key: &Arc<str>, destination: D) {
-        self.keys
-            .entry(Key(Arc::clone(key)))
-            .or_default()
-            .insert(destination);
+        self.keys.entry(Key(Arc::clone(key))).or_default().insert(destination);
     }
 
     pub(super) fn remove(&mut self, key: &str, destination: D) {

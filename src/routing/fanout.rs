@@ -10,9 +10,7 @@ pub(super) struct Fanout<D> {
 
 impl<D> Default for Fanout<D> {
     fn default() -> Self {
-        Self {
-            destinations: Destinations::None,
-        }
+        Self { destinations: Destinations::None }
     }
 }
 

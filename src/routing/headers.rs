@@ -60,20 +60,15 @@ const HEADERS_INLINE: usize = 16;
 
 impl<D> Default for Headers<D> {
     fn default() -> Self {
-        Self {
-            filed: FxHashMap::default(),
-            always: Vec::new(),
-        }
+        Self { filed: FxHashMap::default(), always: Vec::new() }
     }
 }
 
 impl<D: Copy + Ord> Headers<D> {
     pub(super) fn insert(&mut self, destination: D, arguments: &Table) {
         let rule = Arc::new(Rule::new(destination, arguments));
-        let places: Vec<u64> = rule
-            .conditions()
-            .map(|(name, wanted)| place(name, wanted))
-            .collect();
+        let places: Vec<u64> =
+            rule.conditions().map(|(name, wanted)| place(name, wanted)).collect();
         if rule.x_match.wants_all() {
             // Under the condition with the fewest rules so far, which tells rules apart best.
             let rules_at = |place: &u64| self.filed.get(place).map_or(0, Vec::len);
@@ -139,11 +134,7 @@ impl<D> Rule<D> {
     fn new(destination: D, arguments: &Table) -> Self {
         // A binding that was never checked means "all", as in RabbitMQ.
         let x_match = XMatch::of(arguments).unwrap_or_default();
-        Self {
-            destination,
-            x_match,
-            arguments: arguments.clone(),
-        }
+        Self { destination, x_match, arguments: arguments.clone() }
     }
 
     /// The arguments that are conditions.
@@ -160,11 +151,7 @@ impl<D> Rule<D> {
             Some(value) => wanted == Value::Void || same(wanted, value),
             None => false,
         };
-        if self.x_match.wants_all() {
-            conditions.all(&mut holds)
-        } else {
-            conditions.any(holds)
-        }
+        if self.x_match.wants_all() { conditions.all(&mut holds) } else { conditions.any(holds) }
     }
 }
 
@@ -212,10 +199,7 @@ impl<'a> MessageHeaders<'a> {
     /// The headers that count: the last of each name.
     fn iter(&self) -> impl Iterator<Item = &(&'a str, Value<'a>)> {
         let same_name = |one: &(&str, _), other: &(&str, _)| one.0 == other.0;
-        self.0
-            .as_slice()
-            .chunk_by(same_name)
-            .filter_map(<[_]>::last)
+        self.0.as_slice().chunk_by(same_name).filter_map(<[_]>::last)
     }
 
     /// The last header of that name.
@@ -288,11 +272,7 @@ fn same(wanted: Value<'_>, header: Value<'_>) -> bool {
 
 /// Where a rule with this condition is filed.
 fn place(name: &str, wanted: Value<'_>) -> u64 {
-    if wanted == Value::Void {
-        place_of_name(name)
-    } else {
-        hash(&(name, Plain::of(wanted)))
-    }
+    if wanted == Value::Void { place_of_name(name) } else { hash(&(name, Plain::of(wanted))) }
 }
 
 /// Where the rules are that ask just for a header of this name.

@@ -122,10 +122,7 @@ enum Index<D> {
 impl<D: Copy + Ord> Router<D> {
     /// An exchange without bindings.
     pub fn new(kind: Kind) -> Self {
-        Self {
-            bindings: BTreeSet::new(),
-            index: Index::new(kind),
-        }
+        Self { bindings: BTreeSet::new(), index: Index::new(kind) }
     }
 
     /// The exchange's kind.
@@ -221,14 +218,8 @@ impl<D: Copy + Ord> Router<D> {
 
     /// The bindings to one destination, beginning with those that have this key.
     fn bindings_from(&self, destination: D, key: Arc<str>) -> impl Iterator<Item = &Binding<D>> {
-        let first = Binding {
-            destination,
-            key,
-            arguments: Table::default(),
-        };
-        self.bindings
-            .range(first..)
-            .take_while(move |binding| binding.destination == destination)
+        let first = Binding { destination, key, arguments: Table::default() };
+        self.bindings.range(first..).take_while(move |binding| binding.destination == destination)
     }
 
     fn remove(&mut self, binding: &Binding<D>) -> bool {
@@ -280,11 +271,7 @@ impl<D: Copy + Ord> Index<D> {
 
 impl<D> Binding<D> {
     fn new(destination: D, key: &str, arguments: &Table) -> Self {
-        Self {
-            destination,
-            key: key.into(),
-            arguments: sorted(arguments),
-        }
+        Self { destination, key: key.into(), arguments: sorted(arguments) }
     }
 }
 

@@ -11,11 +11,7 @@ pub(super) struct ShortList<T, const N: usize> {
 impl<T: Copy, const N: usize> ShortList<T, N> {
     /// An empty list; `blank` fills the places that are not used.
     pub(super) fn new(blank: T) -> Self {
-        Self {
-            inline: [blank; N],
-            len: 0,
-            spilled: Vec::new(),
-        }
+        Self { inline: [blank; N], len: 0, spilled: Vec::new() }
     }
 
     #[inline]
@@ -38,19 +34,11 @@ impl<T: Copy, const N: usize> ShortList<T, N> {
 
     #[inline]
     pub(super) fn as_slice(&self) -> &[T] {
-        if self.len <= N {
-            &self.inline[..self.len]
-        } else {
-            &self.spilled
-        }
+        if self.len <= N { &self.inline[..self.len] } else { &self.spilled }
     }
 
     #[inline]
     pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
-        if self.len <= N {
-            &mut self.inline[..self.len]
-        } else {
-            &mut self.spilled
-        }
+        if self.len <= N { &mut self.inline[..self.len] } else { &mut self.spilled }
     }
 }

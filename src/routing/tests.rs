@@ -14,11 +14,7 @@ use crate::wire::table::Value;
 
 fn check(kind: Kind, script: &str) {
     let mut router = Router::new(kind);
-    for line in script
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         step(&mut router, line);
     }
 }
@@ -34,18 +30,10 @@ fn step(router: &mut Router<u32>, line: &str) {
     let key = |word| if word == "\"\"" { "" } else { word };
     match *words {
         ["bind", to, k, ref rest @ ..] => {
-            assert_eq!(
-                router.bind(number(to), key(k), &table(rest)),
-                change,
-                "{line}"
-            );
+            assert_eq!(router.bind(number(to), key(k), &table(rest)), change, "{line}");
         }
         ["unbind", to, k, ref rest @ ..] => {
-            assert_eq!(
-                router.unbind(number(to), key(k), &table(rest)),
-                change,
-                "{line}"
-            );
+            assert_eq!(router.unbind(number(to), key(k), &table(rest)), change, "{line}");
         }
         ["remove", to] => {
             router.remove_destination(number(to));
@@ -89,10 +77,7 @@ fn kinds_have_their_names() {
     for kind in [Kind::Direct, Kind::Fanout, Kind::Topic, Kind::Headers] {
         assert_eq!(Kind::parse(kind.as_str()), Some(kind));
         assert_eq!(Router::<u32>::new(kind).kind(), kind);
-        assert_eq!(
-            Router::<u32>::new(kind).depends_on_headers(),
-            kind == Kind::Headers
-        );
+        assert_eq!(Router::<u32>::new(kind).depends_on_headers(), kind == Kind::Headers);
     }
     assert_eq!(Kind::parse("x-random"), None);
     assert_eq!(Kind::parse("Direct"), None);
@@ -167,19 +152,9 @@ fn bindings_are_listed_in_order() {
     router.bind(1, "b", &Table::default());
     let listed: Vec<_> = router
         .bindings()
-        .map(|binding| {
-            format!(
-                "{} {} {:?}",
-                binding.destination, binding.key, binding.arguments
-            )
-        })
+        .map(|binding| format!("{} {} {:?}", binding.destination, binding.key, binding.arguments))
         .collect();
-    let expected = [
-        "1 a.# {}",
-        "1 b {}",
-        "1 b {\"x\": I64(2), \"y\": I64(1)}",
-        "2 a {}",
-    ];
+    let expected = ["1 a.# {}", "1 b {}", "1 b {\"x\": I64(2), \"y\": I64(1)}", "2 a {}"];
     assert_eq!(listed, expected);
     assert_eq!(router.bindings_to(2).count(), 1);
     assert_eq!(router.remove_destination(1), 3);

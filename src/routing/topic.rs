@@ -226,19 +226,13 @@ impl<D> Node<D> {
 
 impl<D> Default for Node<D> {
     fn default() -> Self {
-        Self {
-            one: None,
-            many: None,
-            literals: 0,
-            destinations: Destinations::None,
-        }
+        Self { one: None, many: None, literals: 0, destinations: Destinations::None }
     }
 }
 
 /// The words of a key; an empty key has none.
 fn words_of(key: &[u8]) -> impl Iterator<Item = &[u8]> {
-    key.split(|&byte| byte == b'.')
-        .skip(usize::from(key.is_empty()))
+    key.split(|&byte| byte == b'.').skip(usize::from(key.is_empty()))
 }
 
 /// The `#` nodes that a walk has reached. They take any further words, so they are never left.
@@ -250,10 +244,7 @@ struct Absorbing {
 
 impl Absorbing {
     fn new() -> Self {
-        Self {
-            nodes: Live::new(ROOT),
-            reached: FxHashSet::default(),
-        }
+        Self { nodes: Live::new(ROOT), reached: FxHashSet::default() }
     }
 
     /// Adds a node; false if it was there.

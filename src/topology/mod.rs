@@ -184,9 +184,8 @@ impl Topology {
 
     /// An auto-delete exchange goes with the last binding that it is the source of.
     fn remove_if_unused(&mut self, id: ExchangeId) {
-        let unused = |exchange: &Exchange| {
-            exchange.declaration.auto_delete && exchange.router.is_empty()
-        };
+        let unused =
+            |exchange: &Exchange| exchange.declaration.auto_delete && exchange.router.is_empty();
         if self.exchanges.get(&id).is_some_and(unused) {
             self.remove_exchange(id);
         }

@@ -26,7 +26,8 @@ impl Topology {
         keys: &[&[u8]],
         headers: Option<TableRef<'_>>,
     ) -> Result<Routed, Fault> {
-        let mut walk = Walk { topology: self, headers, cacheable: true, seen: Vec::new(), queues: Vec::new() };
+        let mut walk =
+            Walk { topology: self, headers, cacheable: true, seen: Vec::new(), queues: Vec::new() };
         if exchange.is_empty() {
             walk.default_exchange(keys);
         } else {

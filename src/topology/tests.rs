@@ -28,7 +28,12 @@ fn queue(topology: &mut Topology, id: u64, name: &str) -> QueueId {
     owned_queue(topology, id, name, None)
 }
 
-fn owned_queue(topology: &mut Topology, id: u64, name: &str, owner: Option<ConnectionId>) -> QueueId {
+fn owned_queue(
+    topology: &mut Topology,
+    id: u64,
+    name: &str,
+    owner: Option<ConnectionId>,
+) -> QueueId {
     let bits = Bits { durable: true, owner, ..Bits::default() };
     let declaration =
         Declaration::new("/".into(), name.into(), bits, &Table::default(), QueueKind::Classic);
@@ -89,7 +94,9 @@ fn an_alternate_exchange_takes_what_matched_nothing() {
     let (q, rest) = (queue(&mut topology, 1, "q"), queue(&mut topology, 2, "rest"));
     let arguments =
         TableBuilder::new().with("alternate-exchange", Value::Text(b"amq.fanout")).build();
-    topology.declare_exchange(&DeclareExchange { arguments, ..exchange("x", "direct") }).expect("new");
+    topology
+        .declare_exchange(&DeclareExchange { arguments, ..exchange("x", "direct") })
+        .expect("new");
     topology.bind_queue(&binding("x", "q", "k"), ME).expect("bound");
     topology.bind_queue(&binding("amq.fanout", "rest", ""), ME).expect("bound");
     assert_eq!(route(&topology, "x", "k"), [q]);
@@ -132,11 +139,17 @@ fn what_goes_takes_its_bindings_along() {
 fn names_of_the_brokers_own() {
     let mut topology = topology();
     let refused = |result: Result<(), Fault>| result.expect_err("refused").code;
-    assert_eq!(refused(topology.declare_exchange(&exchange("amq.new", "direct"))), Code::AccessRefused);
+    assert_eq!(
+        refused(topology.declare_exchange(&exchange("amq.new", "direct"))),
+        Code::AccessRefused
+    );
     assert_eq!(refused(topology.declare_exchange(&exchange("", "direct"))), Code::AccessRefused);
     assert_eq!(refused(topology.delete_exchange("amq.direct", false)), Code::AccessRefused);
     assert_eq!(refused(topology.delete_exchange("", false)), Code::AccessRefused);
-    assert_eq!(refused(topology.declare_exchange(&exchange("amq.direct", "fanout"))), Code::PreconditionFailed);
+    assert_eq!(
+        refused(topology.declare_exchange(&exchange("amq.direct", "fanout"))),
+        Code::PreconditionFailed
+    );
     topology.declare_exchange(&exchange("amq.direct", "direct")).expect("the same");
 }
 

@@ -207,9 +207,8 @@ pub fn decode(payload: &[u8]) -> Result<Method<'_>, BadMethod> {
     let arguments = &payload[4..];
     let hot = match id {
         MethodId::PUBLISH => decode_publish(arguments).map(Method::Publish),
-        MethodId::ACK => decode_settle(arguments).map(|(delivery_tag, bits)| {
-            Method::Ack(Ack { delivery_tag, multiple: bits & 1 != 0 })
-        }),
+        MethodId::ACK => decode_settle(arguments)
+            .map(|(delivery_tag, bits)| Method::Ack(Ack { delivery_tag, multiple: bits & 1 != 0 })),
         MethodId::NACK => decode_settle(arguments).map(|(delivery_tag, bits)| {
             Method::Nack(Nack { delivery_tag, multiple: bits & 1 != 0, requeue: bits & 2 != 0 })
         }),
@@ -264,7 +263,7 @@ pub fn decode_any(id: MethodId, payload: &[u8]) -> Result<Other, BadMethod> {
         None => Table::default(),
     };
     match generated::parse_class(payload) {
-        Ok((rest, method)) if rest.is_empty() => Ok(Other { method, arguments }),
+        Ok(([], method)) => Ok(Other { method, arguments }),
         Ok(_) => Err(BadMethod::Malformed(id)),
         Err(_) => Err(why_malformed(id, payload)),
     }
@@ -272,9 +271,10 @@ pub fn decode_any(id: MethodId, payload: &[u8]) -> Result<Other, BadMethod> {
 
 /// Whether bytes that are not ASCII are what is wrong with a payload: the parser does not say.
 fn why_malformed(id: MethodId, payload: &[u8]) -> BadMethod {
-    let ascii: Vec<u8> = payload.iter().map(|&byte| if byte < 0x80 { byte } else { b'?' }).collect();
+    let ascii: Vec<u8> =
+        payload.iter().map(|&byte| if byte < 0x80 { byte } else { b'?' }).collect();
     match generated::parse_class(&ascii[..]) {
-        Ok((rest, _)) if rest.is_empty() => BadMethod::NotText,
+        Ok(([], _)) => BadMethod::NotText,
         Ok(_) | Err(_) => BadMethod::Malformed(id),
     }
 }

@@ -127,9 +127,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The bytes of a long string.
+    pub fn as_bytes_of_text(&self) -> Option<&'a [u8]> {
+        if let Self::Text(bytes) = *self { Some(bytes) } else { None }
+    }
+
     /// The value as text, if it is a long string of UTF-8.
     pub fn as_text(&self) -> Option<&'a str> {
-        if let Self::Text(bytes) = *self { std::str::from_utf8(bytes).ok() } else { None }
+        std::str::from_utf8(self.as_bytes_of_text()?).ok()
     }
 }
 

@@ -46,9 +46,7 @@ impl<'a> Arguments<'a> {
     ) -> Result<Option<ExchangeName>, InvalidArgument> {
         match self.table.get(argument) {
             None => Ok(None),
-            Some(Value::Text(name)) => {
-                Ok(Some(String::from_utf8_lossy(name).into_owned().into()))
-            }
+            Some(Value::Text(name)) => Ok(Some(String::from_utf8_lossy(name).into_owned().into())),
             Some(other) => Err(InvalidArgument::WrongType {
                 argument,
                 found: other.type_name(),

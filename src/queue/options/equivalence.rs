@@ -68,17 +68,12 @@ fn same(a: Value<'_>, b: Value<'_>) -> bool {
     }
     match (a, b) {
         (Value::Text(a) | Value::Bytes(a), Value::Text(b) | Value::Bytes(b)) => a == b,
-        (Value::Array(a), Value::Array(b)) => {
-            same_items(a.iter(), b.iter(), |a, b| nested(*a, *b))
-        }
+        (Value::Array(a), Value::Array(b)) => same_items(a.iter(), b.iter(), |a, b| nested(*a, *b)),
         (Value::Table(a), Value::Table(b)) => {
-            same_items(a.iter(), b.iter(), |(name, a), (other, b)| {
-                name == other && nested(*a, *b)
-            })
+            same_items(a.iter(), b.iter(), |(name, a), (other, b)| name == other && nested(*a, *b))
         }
         // Both are the empty list.
-        (Value::Array(array), Value::Table(table))
-        | (Value::Table(table), Value::Array(array)) => {
+        (Value::Array(array), Value::Table(table)) | (Value::Table(table), Value::Array(array)) => {
             array.iter().next().is_none() && table.is_empty()
         }
         (a, b) => a == b,

@@ -77,9 +77,7 @@ impl QueueKind {
     pub(crate) fn known_consumer_arguments(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Classic | Self::Quorum => &[&["x-priority", "x-consumer-timeout"]],
-            Self::Stream => {
-                &[&["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"]]
-            }
+            Self::Stream => &[&["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"]],
         }
     }
 

@@ -158,10 +158,7 @@ fn x_match_is_checked_in_rabbitmqs_words() {
         let arguments = TableBuilder::new().with("x-match", value).build();
         assert_eq!(Kind::Topic.check_arguments(&arguments), Ok(()));
         let refusal = Kind::Headers.check_arguments(&arguments);
-        refusal
-            .err()
-            .map(|refusal| refusal.to_string())
-            .unwrap_or_default()
+        refusal.err().map(|refusal| refusal.to_string()).unwrap_or_default()
     };
     for mode in ["all", "any", "all-with-x", "any-with-x"] {
         assert_eq!(refusal(Value::Text(mode.as_bytes())), "");
@@ -189,13 +186,7 @@ fn x_match_is_checked_in_rabbitmqs_words() {
         (Value::Void, "void (value undefined)"),
         (Value::Bytes(b"all"), "binary (value <<\"all\">>)"),
         (Value::F32(1.0), "float (value 1.0)"),
-        (
-            Value::Decimal {
-                scale: 1,
-                digits: 2,
-            },
-            "decimal (value {1,2})",
-        ),
+        (Value::Decimal { scale: 1, digits: 2 }, "decimal (value {1,2})"),
         (
             Value::Table(inner.as_ref()),
             "table (value [{<<\"a\">>,longstr,<<\"b\">>},{<<\"n\">>,signedint,1}])",

@@ -36,22 +36,14 @@ impl Model {
             Kind::Topic => topic_matches(&words(pattern), &words(key)),
             Kind::Headers => headers_match(arguments, headers),
         };
-        let found: BTreeSet<u8> = self
-            .bindings
-            .iter()
-            .filter(matches)
-            .map(|(destination, ..)| *destination)
-            .collect();
+        let found: BTreeSet<u8> =
+            self.bindings.iter().filter(matches).map(|(destination, ..)| *destination).collect();
         found.into_iter().collect()
     }
 }
 
 fn words(key: &str) -> Vec<&str> {
-    if key.is_empty() {
-        Vec::new()
-    } else {
-        key.split('.').collect()
-    }
+    if key.is_empty() { Vec::new() } else { key.split('.').collect() }
 }
 
 fn topic_matches(pattern: &[&str], key: &[&str]) -> bool {
@@ -65,28 +57,19 @@ fn topic_matches(pattern: &[&str], key: &[&str]) -> bool {
 }
 
 fn headers_match(arguments: &Table, headers: &Table) -> bool {
-    let mode = arguments
-        .get("x-match")
-        .and_then(|mode| mode.as_text())
-        .unwrap_or("all");
+    let mode = arguments.get("x-match").and_then(|mode| mode.as_text()).unwrap_or("all");
     let holds = |(name, wanted): (&str, Value<'_>)| {
         let header = headers.iter().filter(|(other, _)| *other == name).last();
         header.is_some_and(|(_, header)| {
             wanted == Value::Void
                 || wanted == header
-                || wanted
-                    .as_integer()
-                    .is_some_and(|n| header.as_integer() == Some(n))
+                || wanted.as_integer().is_some_and(|n| header.as_integer() == Some(n))
         })
     };
     let mut conditions = arguments.iter().filter(|(name, _)| {
         *name != "x-match" && (mode.ends_with("-with-x") || !name.starts_with("x-"))
     });
-    if mode.starts_with("all") {
-        conditions.all(holds)
-    } else {
-        conditions.any(holds)
-    }
+    if mode.starts_with("all") { conditions.all(holds) } else { conditions.any(holds) }
 }
 
 fn key() -> impl Strategy<Value = String> {
@@ -96,13 +79,8 @@ fn key() -> impl Strategy<Value = String> {
 
 fn headers(modes: &'static [&'static str]) -> impl Strategy<Value = Vec<Header>> {
     let name = select(vec!["a", "b", "x-c"]);
-    let value = select(vec![
-        Value::I32(1),
-        Value::I64(1),
-        Value::U8(2),
-        Value::Text(b"t"),
-        Value::Void,
-    ]);
+    let value =
+        select(vec![Value::I32(1), Value::I64(1), Value::U8(2), Value::Text(b"t"), Value::Void]);
     let mode = prop::option::of(select(modes));
     (prop::collection::vec((name, value), 0..4), mode).prop_map(|(mut headers, mode)| {
         headers.extend(mode.map(|mode| ("x-match", Value::Text(mode.as_bytes()))));
@@ -124,39 +102,24 @@ fn command() -> impl Strategy<Value = Command> {
 fn table(entries: &[Header]) -> Table {
     entries
         .iter()
-        .fold(TableBuilder::new(), |table, &(name, value)| {
-            table.with(name, value)
-        })
+        .fold(TableBuilder::new(), |table, &(name, value)| table.with(name, value))
         .build()
 }
 
 fn run(kind: Kind, commands: Vec<Command>) {
     let mut router = Router::new(kind);
-    let mut model = Model {
-        kind,
-        bindings: BTreeSet::new(),
-    };
+    let mut model = Model { kind, bindings: BTreeSet::new() };
     for command in commands {
         match command {
             Command::Bind(destination, key, arguments) => {
                 let arguments = table(&arguments);
                 let new = router.bind(destination, &key, &arguments);
-                assert_eq!(
-                    new,
-                    model
-                        .bindings
-                        .insert((destination, key, sorted(&arguments)))
-                );
+                assert_eq!(new, model.bindings.insert((destination, key, sorted(&arguments))));
             }
             Command::Unbind(destination, key, arguments) => {
                 let arguments = table(&arguments);
                 let known = router.unbind(destination, &key, &arguments);
-                assert_eq!(
-                    known,
-                    model
-                        .bindings
-                        .remove(&(destination, key, sorted(&arguments)))
-                );
+                assert_eq!(known, model.bindings.remove(&(destination, key, sorted(&arguments))));
             }
             Command::UnbindKnown(place) => {
                 let place = place % model.bindings.len().max(1);
@@ -175,11 +138,7 @@ fn run(kind: Kind, commands: Vec<Command>) {
                 let headers = table(&headers);
                 let mut found = Vec::new();
                 router.route(key.as_bytes(), Some(headers.as_ref()), &mut found);
-                assert_eq!(
-                    found,
-                    model.route(&key, &headers),
-                    "{kind:?} {key:?} {headers:?}"
-                );
+                assert_eq!(found, model.route(&key, &headers), "{kind:?} {key:?} {headers:?}");
             }
         }
         validate(&router, &model);
@@ -190,17 +149,10 @@ fn run(kind: Kind, commands: Vec<Command>) {
 fn validate(router: &Router<u8>, model: &Model) {
     assert_eq!(router.len(), model.bindings.len());
     assert_eq!(router.is_empty(), model.bindings.is_empty());
-    let listed = router.bindings().map(|binding| {
-        (
-            binding.destination,
-            binding.key.to_string(),
-            binding.arguments.clone(),
-        )
-    });
-    assert!(
-        listed.eq(model.bindings.iter().cloned()),
-        "the list has every binding"
-    );
+    let listed = router
+        .bindings()
+        .map(|binding| (binding.destination, binding.key.to_string(), binding.arguments.clone()));
+    assert!(listed.eq(model.bindings.iter().cloned()), "the list has every binding");
     match &router.index {
         Index::Topic(topic) => {
             // A node for each beginning of a key, an edge for those that end in a literal.

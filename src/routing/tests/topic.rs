@@ -135,11 +135,7 @@ fn topic_many_hashes_are_no_harder_than_one() {
     let mut found = Vec::new();
     router.route(&["a"; 127].join(".").into_bytes(), None, &mut found);
     assert!(found.is_empty());
-    router.route(
-        &[&["a"; 126][..], &["b"]].concat().join(".").into_bytes(),
-        None,
-        &mut found,
-    );
+    router.route(&[&["a"; 126][..], &["b"]].concat().join(".").into_bytes(), None, &mut found);
     assert_eq!(found, (1..40).collect::<Vec<_>>());
 }
 

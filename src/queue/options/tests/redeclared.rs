@@ -48,11 +48,7 @@ fn properties_are_compared_before_arguments() {
     for (existing, wanted, expected) in [
         (SHARED, Declared { owner, ..transient }, locked),
         (Declared { owner, ..SHARED }, SHARED, locked),
-        (
-            Declared { owner, ..SHARED },
-            Declared { owner: Some(ConnectionId(8)), ..SHARED },
-            locked,
-        ),
+        (Declared { owner, ..SHARED }, Declared { owner: Some(ConnectionId(8)), ..SHARED }, locked),
         (SHARED, transient, &*durable("false", "true")),
         (transient, SHARED, &*durable("true", "false")),
         (SHARED, Declared { auto_delete: true, ..transient }, &*durable("false", "true")),

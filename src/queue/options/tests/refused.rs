@@ -140,8 +140,7 @@ fn arguments_of_other_kinds_are_refused() {
     for name in ["x-max-priority", "x-queue-mode", "x-queue-version", "x-initial-cluster-size"] {
         foreign(QUORUM, (name, int(5)), "rabbit_quorum_queue");
     }
-    for name in ["x-message-ttl", "x-max-length", "x-single-active-consumer", "x-delivery-limit"]
-    {
+    for name in ["x-message-ttl", "x-max-length", "x-single-active-consumer", "x-delivery-limit"] {
         foreign(STREAM, (name, int(5)), "rabbit_stream_queue");
     }
     foreign(STREAM, DLX, "rabbit_stream_queue");
