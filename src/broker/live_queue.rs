@@ -83,7 +83,7 @@ impl LiveQueue {
     /// An empty queue.
     pub fn new(new: NewQueue, vhost: Weak<Vhost>, shared: Arc<Shared>) -> Self {
         let NewQueue { id, name, durable, auto_delete } = new;
-        let queue = Queue::new(durable && shared.store.keeps_records());
+        let queue = Queue::in_memory();
         let core = Mutex::new(Core { queue, outlets: Vec::new(), effects: Vec::new() });
         Self { id, name, auto_delete, durable, vhost, shared, core }
     }
@@ -128,18 +128,21 @@ impl LiveQueue {
         core: &mut Core,
         commands: impl IntoIterator<Item = Command>,
     ) -> Rest {
-        let before = core.queue.body_bytes();
+        let before = core.queue.bytes_in_memory();
         let mut rest = Rest::default();
         for command in commands {
             match &command {
                 Command::Publish(message) => self.append(&core.queue, message, &mut rest),
                 Command::ConsumerGone(consumer) => core.forget_outlet(*consumer),
-                Command::Settle(..) | Command::Busy(_) | Command::Room(_) => {}
+                Command::Settle(..)
+                | Command::Busy(_)
+                | Command::Room(_)
+                | Command::Fetched { .. } => {}
             }
             core.queue.apply(command, &mut core.effects);
         }
         core.dispatch(self);
-        self.shared.memory.changed(before, core.queue.body_bytes());
+        self.shared.memory.changed(before, core.queue.bytes_in_memory());
         self.carry_out(core, &mut rest);
         rest
     }
@@ -157,9 +160,10 @@ impl LiveQueue {
     fn carry_out(&self, core: &mut Core, rest: &mut Rest) {
         for effect in core.effects.drain(..) {
             match effect {
-                Effect::Gone(position) => {
-                    self.shared.store.append(Record::Gone { queue: self.id, position });
+                Effect::Gone { first, .. } => {
+                    self.shared.store.append(Record::Gone { queue: self.id, position: first });
                 }
+                Effect::Returned { .. } | Effect::Fetch { .. } => {}
                 Effect::Unused => rest.unused = true,
             }
         }
@@ -204,7 +208,7 @@ impl LiveQueue {
     pub fn fetch(self: &Arc<Self>, outbox: &Outbox, channel: u16, no_ack: bool) -> bool {
         let mut core = self.core.lock();
         let core = &mut *core;
-        let before = core.queue.body_bytes();
+        let before = core.queue.bytes_in_memory();
         let delivery = core.queue.fetch(no_ack, &mut core.effects);
         if let Some(delivery) = &delivery {
             let mut outbox = outbox.lock();
@@ -213,7 +217,7 @@ impl LiveQueue {
                 outbox.release_source(channel, source);
             }
         }
-        self.shared.memory.changed(before, core.queue.body_bytes());
+        self.shared.memory.changed(before, core.queue.bytes_in_memory());
         self.carry_out(core, &mut Rest::default());
         delivery.is_some()
     }
@@ -222,9 +226,9 @@ impl LiveQueue {
     pub fn purge(&self) -> usize {
         let mut core = self.core.lock();
         let core = &mut *core;
-        let before = core.queue.body_bytes();
+        let before = core.queue.bytes_in_memory();
         let count = core.queue.purge(&mut core.effects);
-        self.shared.memory.changed(before, core.queue.body_bytes());
+        self.shared.memory.changed(before, core.queue.bytes_in_memory());
         self.carry_out(core, &mut Rest::default());
         count
     }
@@ -233,7 +237,7 @@ impl LiveQueue {
     /// ready messages went with it.
     pub fn delete(&self, if_unused: bool, if_empty: bool) -> Result<usize, Undeletable> {
         let mut core = self.core.lock();
-        let before = core.queue.body_bytes();
+        let before = core.queue.bytes_in_memory();
         let count = core.queue.delete(if_unused, if_empty)?;
         self.shared.memory.changed(before, 0);
         for outlet in std::mem::take(&mut core.outlets).into_iter().flatten() {

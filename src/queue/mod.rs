@@ -25,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::names::DeliveryId;
 use consumers::{ConsumerKey, Consumers, ExclusiveConsumer, Subscription};
-use ready::{Entry, Ready};
+use ready::{Away, Entry, Ready};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +52,51 @@ pub enum Command {
     Busy(ConsumerKey),
     /// There is room again on a consumer's way out.
     Room(ConsumerKey),
+    /// Messages were read from disk, as [`Effect::Fetch`] of this round asked.
+    Fetched {
+        /// Which fetch it answers.
+        round: u64,
+        /// What was there, in order; nothing means that the disk has no more.
+        entries: Vec<Entry>,
+    },
 }
 
 /// What the shell has to carry out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// A message left the queue for good. Only told of queues that are durable.
-    Gone(u64),
+    /// Messages left the queue for good: those at `count` positions from `first` on. Only told of
+    /// queues whose messages are stored.
+    Gone {
+        /// The first position.
+        first: u64,
+        /// How many in a row.
+        count: u64,
+    },
+    /// A message came back after it was handed out. Only told of queues whose messages are stored.
+    Returned {
+        /// Its position.
+        position: u64,
+        /// How often it has come back by now.
+        deliveries: u32,
+    },
+    /// The window runs low: read messages from disk and answer with [`Command::Fetched`].
+    Fetch {
+        /// To be given back with the answer.
+        round: u64,
+        /// From which position on.
+        from: u64,
+    },
     /// The last consumer left; an auto-delete queue goes with it.
     Unused,
+}
+
+/// How much of a queue is kept in memory; the rest is read back when its turn comes near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their bodies.
+    pub bytes: u64,
 }
 
 /// A message on its way to a consumer.
@@ -102,6 +138,9 @@ pub struct Counters {
     pub discarded: u64,
     /// Messages purged, or gone with the queue.
     pub purged: u64,
+    /// Messages that were counted and that the disk did not have. Anything but 0 is a bug, or a
+    /// data directory that was damaged.
+    pub missing: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -120,14 +159,27 @@ pub struct Queue {
     next_delivery: u64,
     unacked_bytes: u64,
     counters: Counters,
-    durable: bool,
+    /// Messages are stored: it is told what becomes of them, and what does not fit the window is
+    /// read back from disk. `None`: everything is in memory.
+    stored: Option<Window>,
+    /// A fetch is under way.
+    fetching: bool,
+    /// Which fetch is, or would be, the current one; answers to others are too late.
+    round: u64,
     deleted: bool,
 }
 
 impl Queue {
-    /// An empty queue. A durable one tells which messages are gone.
-    pub fn new(durable: bool) -> Self {
-        Self { durable, ..Self::default() }
+    /// An empty queue that keeps everything in memory.
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// A queue whose messages are stored. `away` and `next_position` are what a restart found.
+    pub fn stored(window: Window, away: Away, next_position: u64) -> Self {
+        let counters = Counters { published: away.count as u64, ..Counters::default() };
+        let ready = Ready::away(away);
+        Self { stored: Some(window), ready, next_position, counters, ..Self::default() }
     }
 
     /// Applies one command.
@@ -139,7 +191,18 @@ impl Queue {
             Command::ConsumerGone(consumer) => self.consumer_gone(consumer, effects),
             Command::Busy(consumer) => self.consumers.set_busy(consumer, true),
             Command::Room(consumer) => self.consumers.set_busy(consumer, false),
+            Command::Fetched { round, entries } => self.fetched(round, entries),
         }
+    }
+
+    /// Whether the next published message stays in memory. If not, it must be on disk.
+    #[inline]
+    pub fn next_stays_in_memory(&self) -> bool {
+        self.stored.is_none_or(|window| {
+            self.ready.on_disk().count == 0
+                && self.ready.at_hand() < window.messages
+                && self.ready.bytes_at_hand() < window.bytes
+        })
     }
 
     /// Where the next published message will stand.
@@ -155,7 +218,39 @@ impl Queue {
         let position = self.next_position;
         self.next_position += 1;
         self.counters.published += 1;
-        self.ready.push(Entry { position, deliveries: 0, message });
+        if self.next_stays_in_memory() {
+            self.ready.push(Entry { position, deliveries: 0, message });
+        } else {
+            self.ready.push_away(position, message.body_len());
+        }
+    }
+
+    fn fetched(&mut self, round: u64, entries: Vec<Entry>) {
+        if round != self.round || self.deleted {
+            return;
+        }
+        self.fetching = false;
+        self.round += 1;
+        if entries.is_empty() {
+            // The disk knows better what it has; a count that is wrong must not wait forever.
+            let missing = self.ready.forget_away();
+            self.counters.missing += missing as u64;
+        }
+        self.ready.arrived(entries);
+    }
+
+    /// Asks for messages from disk once half of the window is free. To be called when a turn has
+    /// handed out what it could.
+    #[inline]
+    pub fn refill(&mut self, effects: &mut Vec<Effect>) {
+        let Some(window) = self.stored else { return };
+        let away = self.ready.on_disk();
+        let low = self.ready.at_hand() <= window.messages / 2
+            && self.ready.bytes_at_hand() <= window.bytes / 2;
+        if away.count > 0 && low && !self.fetching && !self.deleted {
+            self.fetching = true;
+            effects.push(Effect::Fetch { round: self.round, from: away.from });
+        }
     }
 
     #[inline]
@@ -176,14 +271,27 @@ impl Queue {
             }
             Outcome::Requeue => {
                 entry.deliveries += 1;
+                if self.stored.is_some() {
+                    let (position, deliveries) = (entry.position, entry.deliveries);
+                    effects.push(Effect::Returned { position, deliveries });
+                }
                 self.ready.put_back(entry);
             }
         }
     }
 
+    /// Tells that a message left; neighbours that leave one after the other are told as one.
+    #[inline]
     fn gone(&self, position: u64, effects: &mut Vec<Effect>) {
-        if self.durable {
-            effects.push(Effect::Gone(position));
+        if self.stored.is_none() {
+            return;
+        }
+        if let Some(Effect::Gone { first, count }) = effects.last_mut()
+            && *first + *count == position
+        {
+            *count += 1;
+        } else {
+            effects.push(Effect::Gone { first: position, count: 1 });
         }
     }
 
@@ -204,7 +312,7 @@ impl Queue {
     /// Whose turn it is, if there is a message to give and somebody to take it.
     #[inline]
     pub fn next_consumer(&mut self) -> Option<ConsumerKey> {
-        if self.ready.is_empty() { None } else { self.consumers.whose_turn() }
+        if self.ready.none_at_hand() { None } else { self.consumers.whose_turn() }
     }
 
     /// Hands the first message to the consumer whose turn it is.
@@ -224,6 +332,18 @@ impl Queue {
             self.counters.delivered += 1;
             self.hold(entry, Some(consumer))
         }
+    }
+
+    /// Whether messages wait that are only on disk while none is at hand.
+    pub fn must_fetch_first(&self) -> bool {
+        self.ready.none_at_hand() && self.ready.on_disk().count > 0
+    }
+
+    /// What to fetch, and how to call the answer, for somebody who cannot wait for
+    /// [`Effect::Fetch`]'s.
+    pub fn fetch_now(&mut self) -> (u64, u64) {
+        self.fetching = true;
+        (self.round, self.ready.on_disk().from)
     }
 
     /// Takes the first message without being a consumer (basic.get).
@@ -256,12 +376,22 @@ impl Queue {
     /// Forgets all ready messages; those unacked stay. Returns how many.
     pub fn purge(&mut self, effects: &mut Vec<Effect>) -> usize {
         let count = self.ready.len();
-        for entry in self.ready.iter() {
-            self.gone(entry.position, effects);
+        for position in self.ready.returned_positions() {
+            self.gone(position, effects);
+        }
+        // Nothing behind the first that was never taken is unacked.
+        if let (Some(_), Some(first)) = (self.stored, self.ready.untaken_from()) {
+            effects.push(Effect::Gone { first, count: self.next_position - first });
         }
         self.counters.purged += count as u64;
-        self.ready.clear();
+        self.forget_ready();
         count
+    }
+
+    fn forget_ready(&mut self) {
+        self.ready.clear();
+        self.fetching = false;
+        self.round += 1;
     }
 
     /// Ends the queue, unless a condition forbids it: what is published from now on is dropped,
@@ -270,13 +400,13 @@ impl Queue {
         if if_unused && !self.consumers.is_empty() {
             return Err(Undeletable::InUse);
         }
-        if if_empty && !self.ready.is_empty() {
+        if if_empty && self.ready.len() > 0 {
             return Err(Undeletable::NotEmpty);
         }
         let count = self.ready.len();
         self.counters.purged += (count + self.unacked.len()) as u64;
         self.deleted = true;
-        self.ready.clear();
+        self.forget_ready();
         self.unacked = Ledger::default();
         self.unacked_bytes = 0;
         self.consumers = Consumers::default();
@@ -303,6 +433,12 @@ impl Queue {
         self.ready.body_bytes() + self.unacked_bytes
     }
 
+    /// Bytes of the bodies that it holds in memory.
+    #[inline]
+    pub fn bytes_in_memory(&self) -> u64 {
+        self.ready.bytes_at_hand() + self.unacked_bytes
+    }
+
     /// Who consumes.
     pub fn consumers(&self) -> &Consumers {
         &self.consumers
@@ -322,6 +458,7 @@ impl Queue {
         let gone = counters.acked
             + counters.discarded
             + counters.purged
+            + counters.missing
             + counters.delivered_no_ack
             + counters.fetched;
         // Fetched ones that wait for an ack are unacked, not gone; so only a bound holds for them.

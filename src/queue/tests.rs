@@ -291,7 +291,7 @@ fn conditions_keep_a_queue_from_being_deleted() {
 
 #[test]
 fn a_durable_queue_tells_what_is_gone() {
-    let mut queue = Queue::new(true);
+    let mut queue = Queue::stored(ROOMY, Away::default(), 0);
     let mut effects = Vec::new();
     for body in ["a", "b", "c"] {
         queue.apply(Command::Publish(message(body)), &mut effects);
@@ -300,18 +300,68 @@ fn a_durable_queue_tells_what_is_gone() {
     queue.fetch(true, &mut effects);
     queue.apply(Command::Settle(held, Outcome::Accept), &mut effects);
     queue.purge(&mut effects);
-    assert_eq!(effects, [Effect::Gone(1), Effect::Gone(0), Effect::Gone(2)]);
+    let gone = |first| Effect::Gone { first, count: 1 };
+    assert_eq!(effects, [gone(1), gone(0), gone(2)]);
+}
+
+/// More than any test fills.
+const ROOMY: Window = Window { messages: 1000, bytes: 1 << 20 };
+
+#[test]
+fn what_does_not_fit_the_window_is_fetched_in_time() {
+    let mut queue = Queue::stored(Window { messages: 2, bytes: 100 }, Away::default(), 0);
+    let mut effects = Vec::new();
+    for body in ["a", "b", "c", "d"] {
+        queue.apply(Command::Publish(message(body)), &mut effects);
+        queue.refill(&mut effects);
+    }
+    assert_eq!((queue.ready(), effects.len()), (4, 0), "the window is full, nothing is fetched");
+    queue.fetch(true, &mut effects);
+    queue.refill(&mut effects);
+    let fetch = Effect::Fetch { round: 0, from: 2 };
+    assert_eq!(effects, [Effect::Gone { first: 0, count: 1 }, fetch]);
+    queue.refill(&mut effects);
+    assert_eq!(effects.len(), 2, "one fetch at a time");
+    let entry = |position, body| Entry { position, deliveries: 0, message: message(body) };
+    let entries = vec![entry(2, "c"), entry(3, "d")];
+    queue.apply(Command::Fetched { round: 0, entries }, &mut effects);
+    let bodies: Vec<Vec<u8>> = std::iter::from_fn(|| queue.fetch(true, &mut effects))
+        .map(|delivery| delivery.message.body().to_vec())
+        .collect();
+    assert_eq!(bodies, [b"b", b"c", b"d"]);
+}
+
+#[test]
+fn a_fetch_that_a_purge_overtook_brings_nothing_back() {
+    let away = Away { from: 0, count: 2, body_bytes: 2 };
+    let mut queue = Queue::stored(ROOMY, away, 2);
+    let mut effects = Vec::new();
+    queue.refill(&mut effects);
+    assert_eq!(effects, [Effect::Fetch { round: 0, from: 0 }]);
+    assert_eq!(queue.purge(&mut effects), 2);
+    let entries = vec![Entry { position: 0, deliveries: 0, message: message("a") }];
+    queue.apply(Command::Fetched { round: 0, entries }, &mut effects);
+    assert_eq!(queue.ready(), 0);
+    assert_eq!(effects[1..], [Effect::Gone { first: 0, count: 2 }]);
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Publish,
-    Consume { prefetch: u32, no_ack: bool, priority: i64 },
+    Consume {
+        prefetch: u32,
+        no_ack: bool,
+        priority: i64,
+    },
     Cancel(usize),
     Busy(usize, bool),
-    Fetch { no_ack: bool },
+    Fetch {
+        no_ack: bool,
+    },
     Settle(usize, Outcome),
     Purge,
+    /// The disk answers a fetch with so many messages.
+    Answer(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -326,53 +376,114 @@ fn step() -> impl Strategy<Value = Step> {
             Just(Outcome::Accept), Just(Outcome::Discard), Just(Outcome::Requeue)
         ]).prop_map(|(which, outcome)| Step::Settle(which, outcome)),
         1 => Just(Step::Purge),
+        3 => (1usize..4).prop_map(Step::Answer),
     ]
+}
+
+/// A queue with a small window, and a disk that keeps what it is told.
+#[derive(Default)]
+struct Play {
+    queue: Queue,
+    disk: BTreeMap<u64, Entry>,
+    asked: Option<(u64, u64)>,
+    consumers: Vec<ConsumerKey>,
+    held: Vec<DeliveryId>,
+    gone: u64,
+}
+
+impl Play {
+    fn step(&mut self, step: &Step) {
+        let mut effects = Vec::new();
+        match *step {
+            Step::Publish => self.publish(&mut effects),
+            Step::Consume { prefetch, no_ack, priority } => {
+                let prefetch = (prefetch > 0).then_some(prefetch);
+                let subscription = Subscription { prefetch, no_ack, exclusive: false, priority };
+                self.consumers.push(self.queue.consume(subscription).expect("nobody is exclusive"));
+            }
+            Step::Cancel(who) if !self.consumers.is_empty() => {
+                let key = self.consumers.swap_remove(who % self.consumers.len());
+                self.queue.apply(Command::ConsumerGone(key), &mut effects);
+            }
+            Step::Busy(who, busy) if !self.consumers.is_empty() => {
+                let key = self.consumers[who % self.consumers.len()];
+                let command = if busy { Command::Busy(key) } else { Command::Room(key) };
+                self.queue.apply(command, &mut effects);
+            }
+            Step::Fetch { no_ack } => {
+                let fetched = self.queue.fetch(no_ack, &mut effects);
+                self.held.extend(fetched.and_then(|delivery| delivery.id));
+            }
+            Step::Settle(which, outcome) if !self.held.is_empty() => {
+                let id = self.held.swap_remove(which % self.held.len());
+                self.queue.apply(Command::Settle(id, outcome), &mut effects);
+            }
+            Step::Purge => {
+                self.queue.purge(&mut effects);
+            }
+            Step::Answer(most) => self.answer(most, &mut effects),
+            Step::Cancel(_) | Step::Busy(..) | Step::Settle(..) => {}
+        }
+        while let Some(key) = self.queue.next_consumer() {
+            self.held.extend(self.queue.deliver(key, &mut effects).id);
+        }
+        self.queue.refill(&mut effects);
+        self.carry_out(&effects);
+        self.check();
+    }
+
+    fn publish(&mut self, effects: &mut Vec<Effect>) {
+        let position = self.queue.next_position();
+        let message = message(&position.to_string());
+        self.disk.insert(position, Entry { position, deliveries: 0, message: message.clone() });
+        self.queue.apply(Command::Publish(message), effects);
+    }
+
+    fn answer(&mut self, most: usize, effects: &mut Vec<Effect>) {
+        if let Some((round, from)) = self.asked.take() {
+            let entries = self.disk.range(from..).take(most).map(|(_, entry)| entry.clone());
+            let entries = entries.collect();
+            self.queue.apply(Command::Fetched { round, entries }, effects);
+        }
+    }
+
+    fn carry_out(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match *effect {
+                Effect::Gone { first, count } => {
+                    let before = self.disk.len();
+                    self.disk.retain(|position, _| !(first..first + count).contains(position));
+                    self.gone += (before - self.disk.len()) as u64;
+                }
+                Effect::Returned { position, deliveries } => {
+                    let entry = self.disk.get_mut(&position).expect("what came back is stored");
+                    entry.deliveries = deliveries;
+                }
+                Effect::Fetch { round, from } => self.asked = Some((round, from)),
+                Effect::Unused => {}
+            }
+        }
+    }
+
+    fn check(&self) {
+        self.queue.validate();
+        let here = self.queue.ready() + self.queue.unacked();
+        assert_eq!(here, self.disk.len(), "the disk has what the queue has");
+        assert_eq!(here as u64 + self.gone, self.queue.counters().published, "conservation");
+        assert_eq!(self.queue.unacked(), self.held.len());
+        assert_eq!(self.queue.counters().missing, 0);
+    }
 }
 
 /// What random steps leave behind, to be compared between two runs.
 fn play(steps: &[Step]) -> String {
-    let mut queue = Queue::new(true);
-    let (mut consumers, mut held, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    let window = Window { messages: 3, bytes: 1000 };
+    let queue = Queue::stored(window, Away::default(), 0);
+    let mut play = Play { queue, ..Play::default() };
     for step in steps {
-        let mut effects = Vec::new();
-        match *step {
-            Step::Publish => queue.apply(Command::Publish(message("x")), &mut effects),
-            Step::Consume { prefetch, no_ack, priority } => {
-                let prefetch = (prefetch > 0).then_some(prefetch);
-                let subscription = Subscription { prefetch, no_ack, exclusive: false, priority };
-                consumers.push(queue.consume(subscription).expect("nobody is exclusive"));
-            }
-            Step::Cancel(who) if !consumers.is_empty() => {
-                let key = consumers.swap_remove(who % consumers.len());
-                queue.apply(Command::ConsumerGone(key), &mut effects);
-            }
-            Step::Busy(who, busy) if !consumers.is_empty() => {
-                let key = consumers[who % consumers.len()];
-                let command = if busy { Command::Busy(key) } else { Command::Room(key) };
-                queue.apply(command, &mut effects);
-            }
-            Step::Fetch { no_ack } => {
-                held.extend(queue.fetch(no_ack, &mut effects).and_then(|delivery| delivery.id));
-            }
-            Step::Settle(which, outcome) if !held.is_empty() => {
-                let id = held.swap_remove(which % held.len());
-                queue.apply(Command::Settle(id, outcome), &mut effects);
-            }
-            Step::Purge => {
-                queue.purge(&mut effects);
-            }
-            Step::Cancel(_) | Step::Busy(..) | Step::Settle(..) => {}
-        }
-        while let Some(key) = queue.next_consumer() {
-            held.extend(queue.deliver(key, &mut effects).id);
-        }
-        gone.extend(effects.into_iter().filter(|effect| matches!(effect, Effect::Gone(_))));
-        queue.validate();
-        let published = queue.counters().published as usize;
-        assert_eq!(queue.ready() + queue.unacked() + gone.len(), published, "conservation");
-        assert_eq!(queue.unacked(), held.len());
+        play.step(step);
     }
-    format!("{queue:?}")
+    format!("{:?}", play.queue)
 }
 
 proptest! {

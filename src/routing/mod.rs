@@ -270,7 +270,7 @@ impl<D: Copy + Ord> Index<D> {
 }
 
 impl<D> Binding<D> {
-    fn new(destination: D, key: &str, arguments: &Table) -> Self {
+    pub fn new(destination: D, key: &str, arguments: &Table) -> Self {
         Self { destination, key: key.into(), arguments: sorted(arguments) }
     }
 }

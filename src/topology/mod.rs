@@ -5,15 +5,17 @@
 //! empty or unused is asked of the queue before [`Topology::remove_queue`] is called.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod bindings;
 mod exchange;
 pub mod exchange_options;
 mod route;
+pub mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::{ConnectionId, ExchangeName, QueueId, QueueName, VhostName};
 use crate::protocol::fault::Fault;
-use crate::protocol::request::{Binding, DeclareExchange};
+use crate::protocol::request::DeclareExchange;
 use crate::queue::options::{Declaration, Inequivalent, inequivalent};
 use crate::routing::Kind;
 use crate::wire::table::Table;
@@ -21,6 +23,7 @@ use exchange::Exchange;
 pub use exchange::{Destination, ExchangeId};
 use exchange_options::{ExchangeDeclaration, ExchangeOptions};
 pub use route::Routed;
+use rows::{Row, RowChange};
 
 /// The exchanges that every vhost has.
 const PREDECLARED: [(&str, Kind, bool); 6] = [
@@ -47,6 +50,8 @@ pub struct Topology {
     owned: BTreeMap<ConnectionId, BTreeSet<QueueId>>,
     /// Which exchanges have bindings to a destination.
     bound: BTreeMap<Destination, BTreeSet<ExchangeId>>,
+    /// What became of durable things since [`Topology::take_changes`].
+    changes: Vec<RowChange>,
 }
 
 /// What a queue.declare of a name that may exist comes to.
@@ -71,6 +76,7 @@ impl Topology {
             queues: BTreeMap::new(),
             owned: BTreeMap::new(),
             bound: BTreeMap::new(),
+            changes: Vec::new(),
         };
         for (name, kind, internal) in PREDECLARED {
             topology.add_exchange(ExchangeDeclaration {
@@ -83,6 +89,8 @@ impl Topology {
                 arguments: Table::default(),
             });
         }
+        // The predeclared ones are there without being written down.
+        topology.changes.clear();
         topology
     }
 
@@ -94,6 +102,22 @@ impl Topology {
     /// Changes whenever a message could go another way than before.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// What became of durable exchanges, queues and bindings since this was last asked: rows of
+    /// the catalogue to be written or removed.
+    pub fn take_changes(&mut self) -> Vec<RowChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Takes a row of the catalogue back, at start. Exchanges and queues come before bindings.
+    pub fn restore(&mut self, row: Row) {
+        match row {
+            Row::Exchange(declaration) => self.add_exchange(declaration),
+            Row::Queue(id, declaration) => self.add_queue(id, declaration),
+            Row::Binding(row) => self.restore_binding(&row),
+        }
+        self.changes.clear();
     }
 
     // Exchanges.
@@ -139,6 +163,9 @@ impl Topology {
         let id = ExchangeId(self.next_exchange);
         self.next_exchange += 1;
         self.exchange_names.insert(declaration.name.clone(), id);
+        if declaration.durable {
+            self.changes.push(rows::exchange(&declaration));
+        }
         self.exchanges.insert(id, Exchange::new(declaration));
         self.version += 1;
     }
@@ -161,24 +188,18 @@ impl Topology {
 
     /// Removes an exchange, and every auto-delete exchange that loses its last binding by it.
     fn remove_exchange(&mut self, id: ExchangeId) {
+        self.forget_destination(Destination::Exchange(id));
+        self.note_bindings_gone(id);
         let Some(exchange) = self.exchanges.remove(&id) else { return };
+        if exchange.declaration.durable {
+            self.changes.push(rows::gone(rows::exchange(&exchange.declaration)));
+        }
         self.exchange_names.remove(&exchange.declaration.name);
         self.version += 1;
         for destination in exchange.destinations() {
             if let Some(sources) = self.bound.get_mut(&destination) {
                 sources.remove(&id);
             }
-        }
-        self.forget_destination(Destination::Exchange(id));
-    }
-
-    /// Removes every binding to a destination, and the auto-delete exchanges that go with them.
-    fn forget_destination(&mut self, destination: Destination) {
-        let sources = self.bound.remove(&destination).unwrap_or_default();
-        for source in sources {
-            let Some(exchange) = self.exchanges.get_mut(&source) else { continue };
-            exchange.router.remove_destination(destination);
-            self.remove_if_unused(source);
         }
     }
 
@@ -194,92 +215,6 @@ impl Topology {
     fn exchange(&self, name: &str) -> Result<ExchangeId, Fault> {
         let id = self.exchange_names.get(name).copied();
         id.ok_or_else(|| Fault::no_exchange(name, &self.vhost))
-    }
-
-    // Bindings.
-
-    /// exchange.bind
-    pub fn bind_exchange(&mut self, binding: &Binding) -> Result<(), Fault> {
-        if binding.source.is_empty() || binding.destination.is_empty() {
-            return Err(Fault::default_exchange());
-        }
-        let source = self.exchange(&binding.source)?;
-        let destination = Destination::Exchange(self.exchange(&binding.destination)?);
-        self.bind(source, destination, binding)
-    }
-
-    /// exchange.unbind; what is not there is unbound already.
-    pub fn unbind_exchange(&mut self, binding: &Binding) -> Result<(), Fault> {
-        if binding.source.is_empty() || binding.destination.is_empty() {
-            return Err(Fault::default_exchange());
-        }
-        let (Ok(source), Ok(destination)) =
-            (self.exchange(&binding.source), self.exchange(&binding.destination))
-        else {
-            return Ok(());
-        };
-        self.unbind(source, Destination::Exchange(destination), binding);
-        Ok(())
-    }
-
-    /// queue.bind by a connection.
-    pub fn bind_queue(&mut self, binding: &Binding, by: ConnectionId) -> Result<(), Fault> {
-        if binding.source.is_empty() {
-            return Err(Fault::default_exchange());
-        }
-        let source = self.exchange(&binding.source)?;
-        let queue = self.queue_for(&binding.destination, by)?;
-        self.bind(source, Destination::Queue(queue), binding)
-    }
-
-    /// queue.unbind by a connection; what is not there is unbound already, whoever asks.
-    pub fn unbind_queue(&mut self, binding: &Binding, by: ConnectionId) -> Result<(), Fault> {
-        if binding.source.is_empty() {
-            return Err(Fault::default_exchange());
-        }
-        let queue = self.queue_names.get(binding.destination.as_str()).copied();
-        let (Ok(source), Some(queue)) = (self.exchange(&binding.source), queue) else {
-            return Ok(());
-        };
-        let destination = Destination::Queue(queue);
-        if self.exchanges[&source].is_bound(destination, binding) {
-            self.queue_for(&binding.destination, by)?;
-            self.unbind(source, destination, binding);
-        }
-        Ok(())
-    }
-
-    fn bind(
-        &mut self,
-        source: ExchangeId,
-        destination: Destination,
-        binding: &Binding,
-    ) -> Result<(), Fault> {
-        let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(()) };
-        let kind = exchange.declaration.kind;
-        kind.check_arguments(&binding.arguments).map_err(Fault::precondition)?;
-        if exchange.router.bind(destination, &binding.routing_key, &binding.arguments) {
-            self.bound.entry(destination).or_default().insert(source);
-            self.version += 1;
-        }
-        Ok(())
-    }
-
-    fn unbind(&mut self, source: ExchangeId, destination: Destination, binding: &Binding) {
-        let Some(exchange) = self.exchanges.get_mut(&source) else { return };
-        if !exchange.router.unbind(destination, &binding.routing_key, &binding.arguments) {
-            return;
-        }
-        self.version += 1;
-        if exchange.router.bindings_to(destination).next().is_none()
-            && let Some(sources) = self.bound.get_mut(&destination)
-        {
-            sources.remove(&source);
-            if sources.is_empty() {
-                self.bound.remove(&destination);
-            }
-        }
-        self.remove_if_unused(source);
     }
 
     // Queues.
@@ -328,6 +263,9 @@ impl Topology {
     pub fn add_queue(&mut self, id: QueueId, declaration: Declaration) {
         debug_assert!(!self.queue_names.contains_key(declaration.name.as_str()));
         self.queue_names.insert(declaration.name.clone(), id);
+        if declaration.declared.durable {
+            self.changes.push(rows::queue(id, &declaration));
+        }
         if let Some(owner) = declaration.declared.owner {
             self.owned.entry(owner).or_default().insert(id);
         }
@@ -337,7 +275,11 @@ impl Topology {
 
     /// Removes a queue with its bindings.
     pub fn remove_queue(&mut self, id: QueueId) {
+        self.forget_destination(Destination::Queue(id));
         let Some(declaration) = self.queues.remove(&id) else { return };
+        if declaration.declared.durable {
+            self.changes.push(rows::gone(rows::queue(id, &declaration)));
+        }
         self.queue_names.remove(&declaration.name);
         if let Some(owner) = declaration.declared.owner
             && let Some(owned) = self.owned.get_mut(&owner)
@@ -348,7 +290,6 @@ impl Topology {
             }
         }
         self.version += 1;
-        self.forget_destination(Destination::Queue(id));
     }
 
     /// The exclusive queues of a connection.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::fault::Code;
+use crate::protocol::request::Binding;
 use crate::queue::options::{Declared as Bits, QueueKind};
 use crate::wire::table::{TableBuilder, Value};
 
@@ -183,4 +184,61 @@ fn every_way_a_message_could_change_has_a_version() {
     changed(&topology, "no queue");
     topology.delete_exchange("x", false).expect("deleted");
     changed(&topology, "no exchange");
+}
+
+/// The rows that are left after all changes so far.
+fn rows_of(topology: &mut Topology, rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+    for change in topology.take_changes() {
+        match change.value {
+            Some(value) => {
+                rows.insert(change.key, value);
+            }
+            None => {
+                assert!(rows.remove(&change.key).is_some(), "what goes was written");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_durable_comes_back_from_its_rows() {
+    let mut topology = topology();
+    let mut rows = BTreeMap::new();
+    let (q, temporary) = (queue(&mut topology, 1, "q"), queue(&mut topology, 2, "temporary"));
+    owned_queue(&mut topology, 3, "mine", Some(ME));
+    topology.declare_exchange(&exchange("x", "topic")).expect("new");
+    let transient = DeclareExchange { durable: false, ..exchange("t", "fanout") };
+    topology.declare_exchange(&transient).expect("new");
+    for (source, destination, key) in [
+        ("x", "q", "a.#"),
+        ("x", "q", "b"),
+        ("x", "temporary", "#"),
+        ("x", "mine", "#"),
+        ("t", "q", ""),
+    ] {
+        topology.bind_queue(&binding(source, destination, key), ME).expect("bound");
+    }
+    topology.bind_exchange(&binding("amq.fanout", "x", "")).expect("bound");
+    topology.unbind_queue(&binding("x", "q", "b"), ME).expect("unbound");
+    rows_of(&mut topology, &mut rows);
+    topology.remove_queue(temporary);
+    rows_of(&mut topology, &mut rows);
+
+    let mut restored = Topology::new("/".into());
+    let mut read: Vec<Row> =
+        rows.iter().map(|(key, value)| rows::read(key, value).expect("readable")).collect();
+    read.sort_by_key(|row| matches!(row, Row::Binding(_)));
+    for row in read {
+        restored.restore(row);
+    }
+    assert_eq!(restored.take_changes(), []);
+    assert_eq!(route(&restored, "x", "a.b"), [q]);
+    assert_eq!(route(&restored, "x", "b"), []);
+    assert_eq!(restored.route("amq.fanout", &[b"a.b"], None).expect("there").queues, [q]);
+    assert!(restored.exchange("t").is_err() && restored.queue("mine").is_none());
+
+    restored.delete_exchange("x", false).expect("deleted");
+    restored.remove_queue(q);
+    rows_of(&mut restored, &mut rows);
+    assert!(rows.is_empty(), "everything is gone: {rows:?}");
 }
