@@ -36,6 +36,23 @@ pub struct Config {
 pub struct DataConfig {
     /// The directory.
     pub dir: PathBuf,
+    /// What a confirm promises.
+    pub durability: Durability,
+}
+
+/// What a confirm of a persistent message on a durable queue promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// It is on disk: it survives a power cut.
+    Confirm,
+    /// The same, and what nobody asked a confirm for is synced at once too.
+    Always,
+    /// The operating system has it: it survives a crash of the broker, not a power cut.
+    Os,
+    /// Nothing: the broker writes no files and starts empty.
+    #[default]
+    None,
 }
 
 /// AMQP clients.
@@ -89,6 +106,10 @@ pub struct LimitsConfig {
     pub read_buffer: usize,
     /// Idle buffers that are kept for later.
     pub pooled_buffers: usize,
+    /// Messages of a durable queue that are kept in memory; the rest is read back in time.
+    pub queue_window: usize,
+    /// Bytes of bodies of a durable queue that are kept in memory.
+    pub queue_window_bytes: u64,
 }
 
 /// What a new broker starts with.
@@ -136,7 +157,7 @@ pub struct RuntimeConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dir: "data".into() }
+        Self { dir: "data".into(), durability: Durability::default() }
     }
 }
 
@@ -171,6 +192,8 @@ impl Default for LimitsConfig {
             outbox: 256 * 1024,
             read_buffer: 256 * 1024,
             pooled_buffers: 64,
+            queue_window: 10_000,
+            queue_window_bytes: 4 * 1024 * 1024,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -51,12 +52,25 @@ struct ServeArguments {
     http_port: Option<u16>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command {
+    let done = match arguments.command {
         Some(Command::Perf(args)) => perf::run(&args),
         None => serve(arguments.serve),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// Says why the command failed; its log may not have been set up.
+#[expect(clippy::print_stderr, reason = "the last words of a command go to standard error")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("warren: {error:#}");
 }
 
 fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
@@ -74,11 +88,14 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
             version = env!("CARGO_PKG_VERSION"),
             "Warren is ready"
         );
-        wait_for_the_end().await?;
+        let failure = tokio::select! {
+            end = wait_for_the_end() => end.map(|()| None)?,
+            failure = server.store_failed() => Some(failure),
+        };
         tracing::info!("stopping");
         server.stop().await;
         tracing::info!("stopped");
-        Ok(())
+        failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!("the store has failed: {failure}")))
     })
 }
 

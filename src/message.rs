@@ -8,6 +8,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use triomphe::ThinArc;
 
 /// Where the parts stand in a message's bytes, and what rules ask of its properties.
@@ -29,7 +31,30 @@ pub struct Layout {
 
 /// A published message. Cloning it shares it.
 #[derive(Clone)]
-pub struct Message(ThinArc<Layout, u8>);
+pub struct Message(ThinArc<Head, u8>);
+
+struct Head {
+    layout: Layout,
+    fanned_out: AtomicBool,
+    stored: StoredOnce,
+}
+
+/// Remembers where a message's content was stored first, so that the other queues which it is
+/// routed to only refer to it.
+#[derive(Debug, Default)]
+pub struct StoredOnce(AtomicU64);
+
+impl StoredOnce {
+    /// Where that is; 0 while it is nowhere. Read and written under the store's own lock.
+    pub fn place(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// It is stored there.
+    pub fn set_place(&self, place: u64) {
+        self.0.store(place, Ordering::Relaxed);
+    }
+}
 
 impl Message {
     /// Copies a message whose parts stand in `bytes` as `layout` says.
@@ -39,7 +64,9 @@ impl Message {
     #[inline]
     pub fn new(layout: Layout, bytes: &[u8]) -> Self {
         assert!(layout.fits(bytes.len()), "a message's layout lies within its bytes");
-        Self(ThinArc::from_header_and_slice(layout, bytes))
+        let head =
+            Head { layout, fanned_out: AtomicBool::new(false), stored: StoredOnce::default() };
+        Self(ThinArc::from_header_and_slice(head, bytes))
     }
 
     /// Puts a message together from its parts.
@@ -112,6 +139,17 @@ impl Message {
         self.0.slice.len() + 64
     }
 
+    /// It goes to several queues: each of them refers to what is stored for the first.
+    pub fn fan_out(&self) {
+        self.0.header.header.fanned_out.store(true, Ordering::Relaxed);
+    }
+
+    /// Where its content is stored, if several queues share that.
+    pub fn stored_once(&self) -> Option<&StoredOnce> {
+        let head = &self.0.header.header;
+        head.fanned_out.load(Ordering::Relaxed).then_some(&head.stored)
+    }
+
     /// Delivery mode 2: to be kept over a restart on a durable queue.
     pub fn is_persistent(&self) -> bool {
         self.layout().persistent
@@ -124,7 +162,7 @@ impl Message {
 
     #[inline]
     fn layout(&self) -> &Layout {
-        &self.0.header.header
+        &self.0.header.header.layout
     }
 }
 

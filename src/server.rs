@@ -24,10 +24,12 @@ use crate::auth::Users;
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::protocol::fault::Fault;
+use crate::store::{CannotOpen, Failure};
 use crate::{management, net};
 
-/// How often it is looked whether publishers that wait for memory may go on.
-const MEMORY_WATCH: Duration = Duration::from_millis(50);
+/// How often it is looked whether there is memory for messages again, and whether the store is
+/// well.
+const WATCH: Duration = Duration::from_millis(50);
 
 /// A running broker with its ports.
 pub struct Server {
@@ -50,6 +52,9 @@ pub enum CannotStart {
         /// What the system says.
         why: io::Error,
     },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] CannotOpen),
 }
 
 impl Server {
@@ -64,7 +69,7 @@ impl Server {
             tokio::net::TcpListener::bind(http).await.map_err(port("HTTP", http))?;
         let http_address = http_listener.local_addr().map_err(port("HTTP", http))?;
         let users = Arc::new(Users::new(&config.defaults));
-        let broker = Arc::new(Broker::new(config));
+        let broker = Arc::new(Broker::open(config)?);
         let tasks = vec![
             tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), users)),
             tokio::spawn(management::serve(http_listener)),
@@ -88,6 +93,20 @@ impl Server {
         &self.broker
     }
 
+    /// Waits until the store fails, if it does; then clients are told (541), nothing is confirmed
+    /// any more, and the broker is to end.
+    pub async fn store_failed(&self) -> Failure {
+        let Some(store) = &self.broker.shared.store else { return std::future::pending().await };
+        let mut ticks = interval(WATCH);
+        loop {
+            ticks.tick().await;
+            if let Some(failure) = store.failure() {
+                self.broker.peers.close_all(&Fault::internal("the store has failed"));
+                return failure.clone();
+            }
+        }
+    }
+
     /// Lets nobody in any more, tells every client (320), and waits until they have left or
     /// their time is up.
     pub async fn stop(self) {
@@ -108,7 +127,7 @@ impl Server {
 
 /// Wakes publishers that wait for memory once there is some.
 async fn watch_memory(broker: Arc<Broker>) {
-    let mut ticks = interval(MEMORY_WATCH);
+    let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut was_full = false;
     loop {

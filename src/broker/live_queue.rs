@@ -16,8 +16,10 @@ use super::{Shared, after};
 use crate::message::Message;
 use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
 use crate::queue::consumers::{ConsumerKey, ExclusiveConsumer, Subscription};
+use crate::queue::options::Declaration;
+use crate::queue::ready::{Away, Entry};
 use crate::queue::{Command, Counters, Effect, Outcome, Queue, Undeletable};
-use crate::store::Record;
+use crate::store::{NewMessage, Reason, Record, Store, Stored, Wanted};
 use crate::wire::method::AnyMethod;
 
 /// How many publishes are applied under one hold of the lock, so that a large read of one
@@ -47,14 +49,33 @@ struct Core {
 
 /// What a queue is made with.
 pub struct NewQueue {
-    /// Its number.
-    pub id: QueueId,
-    /// Its name.
-    pub name: QueueName,
-    /// It survives a restart.
-    pub durable: bool,
-    /// It goes with its last consumer.
-    pub auto_delete: bool,
+    id: QueueId,
+    name: QueueName,
+    durable: bool,
+    auto_delete: bool,
+    found: Found,
+}
+
+/// What a restart found of a queue's messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found {
+    /// Those that are on disk.
+    pub away: Away,
+    /// Where the next one will stand.
+    pub next_position: u64,
+}
+
+impl NewQueue {
+    /// From how it was declared.
+    pub fn of(id: QueueId, declaration: &Declaration, found: Found) -> Self {
+        Self {
+            id,
+            name: declaration.name.clone(),
+            durable: declaration.declared.durable,
+            auto_delete: declaration.declared.auto_delete,
+            found,
+        }
+    }
 }
 
 /// How many messages and consumers a queue has.
@@ -77,14 +98,21 @@ pub struct Counts {
 struct Rest {
     position: LogPosition,
     unused: bool,
+    /// Messages to be read from disk: which fetch, and from where.
+    fetch: Option<(u64, u64)>,
 }
 
 impl LiveQueue {
-    /// An empty queue.
-    pub fn new(new: NewQueue, vhost: Weak<Vhost>, shared: Arc<Shared>) -> Self {
-        let NewQueue { id, name, durable, auto_delete } = new;
-        let queue = Queue::in_memory();
+    /// A queue that nobody consumes from yet.
+    pub fn new(new: NewQueue, vhost: &Arc<Vhost>, shared: &Arc<Shared>) -> Self {
+        let NewQueue { id, name, durable, auto_delete, found } = new;
+        let queue = if durable && shared.store.is_some() {
+            Queue::stored(shared.window, found.away, found.next_position)
+        } else {
+            Queue::in_memory()
+        };
         let core = Mutex::new(Core { queue, outlets: Vec::new(), effects: Vec::new() });
+        let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
         Self { id, name, auto_delete, durable, vhost, shared, core }
     }
 
@@ -132,7 +160,7 @@ impl LiveQueue {
         let mut rest = Rest::default();
         for command in commands {
             match &command {
-                Command::Publish(message) => self.append(&core.queue, message, &mut rest),
+                Command::Publish(message) => self.store(&core.queue, message, &mut rest),
                 Command::ConsumerGone(consumer) => core.forget_outlet(*consumer),
                 Command::Settle(..)
                 | Command::Busy(_)
@@ -147,34 +175,92 @@ impl LiveQueue {
         rest
     }
 
+    /// Stores a message that is about to be published here, if it is to last or would not fit
+    /// into memory.
     #[inline]
-    fn append(&self, queue: &Queue, message: &Message, rest: &mut Rest) {
-        if self.durable && self.shared.store.keeps_records() && message.is_persistent() {
-            let position = queue.next_position();
-            let record = Record::Message { queue: self.id, position, message };
-            rest.position = self.shared.store.append(record);
+    fn store(&self, queue: &Queue, message: &Message, rest: &mut Rest) {
+        let Some(store) = self.stored() else { return };
+        let lasting = message.is_persistent();
+        if lasting || !queue.next_stays_in_memory() {
+            let position = store.append(Record::Message(NewMessage {
+                queue: self.id,
+                position: queue.next_position(),
+                message,
+                expires: None,
+                lasting,
+                shared: message.stored_once(),
+            }));
+            if lasting {
+                rest.position = position;
+            }
         }
+    }
+
+    /// Where this queue's messages are stored, if they are.
+    fn stored(&self) -> Option<&Arc<Store>> {
+        self.shared.store.as_ref().filter(|_| self.durable)
     }
 
     #[inline]
     fn carry_out(&self, core: &mut Core, rest: &mut Rest) {
+        core.queue.refill(&mut core.effects);
         for effect in core.effects.drain(..) {
             match effect {
-                Effect::Gone { first, .. } => {
-                    self.shared.store.append(Record::Gone { queue: self.id, position: first });
+                Effect::Gone { first, count } => {
+                    let reason = Reason::Acknowledged;
+                    self.tell_store(Record::Gone { queue: self.id, first, count, reason });
                 }
-                Effect::Returned { .. } | Effect::Fetch { .. } => {}
+                Effect::Returned { position: first, deliveries } => {
+                    let (queue, count) = (self.id, 1);
+                    self.tell_store(Record::Delivered { queue, first, count, deliveries });
+                }
+                Effect::Fetch { round, from } => rest.fetch = Some((round, from)),
                 Effect::Unused => rest.unused = true,
             }
         }
     }
 
+    fn tell_store(&self, record: Record<'_>) {
+        if let Some(store) = self.stored() {
+            store.append(record);
+        }
+    }
+
     #[inline]
     fn finish(self: &Arc<Self>, rest: &Rest) -> LogPosition {
+        if let Some((round, from)) = rest.fetch {
+            let queue = Arc::clone(self);
+            tokio::task::spawn_blocking(move || queue.fetch_from_disk(round, from));
+        }
         if rest.unused && self.auto_delete {
             after::unused(self, &self.vhost);
         }
         rest.position
+    }
+
+    /// Reads messages from disk into the window. Blocks on files.
+    fn fetch_from_disk(self: &Arc<Self>, round: u64, from: u64) {
+        let Some(store) = self.stored() else { return };
+        let window = self.shared.window;
+        let wanted = Wanted {
+            queue: self.id,
+            from,
+            messages: (window.messages / 2).max(1),
+            bytes: (window.bytes / 2) as usize,
+        };
+        match store.fetch(wanted) {
+            Ok(stored) => {
+                let entry = |each: Stored| Entry {
+                    position: each.position,
+                    deliveries: each.deliveries,
+                    message: each.message,
+                };
+                let entries = stored.into_iter().map(entry).collect();
+                self.turn([Command::Fetched { round, entries }]);
+            }
+            // What cannot be read is not lost: it stays where it is, and the queue waits.
+            Err(why) => tracing::error!(queue = %self.name, "cannot read messages back: {why}"),
+        }
     }
 
     /// Adds a consumer; `ok` goes out before its first delivery.
@@ -206,8 +292,9 @@ impl LiveQueue {
 
     /// Fetches one message into a peer's outbox (basic.get). Returns whether there was one.
     pub fn fetch(self: &Arc<Self>, outbox: &Outbox, channel: u16, no_ack: bool) -> bool {
-        let mut core = self.core.lock();
-        let core = &mut *core;
+        self.fetch_first_if_needed();
+        let mut guard = self.core.lock();
+        let core = &mut *guard;
         let before = core.queue.bytes_in_memory();
         let delivery = core.queue.fetch(no_ack, &mut core.effects);
         if let Some(delivery) = &delivery {
@@ -218,8 +305,23 @@ impl LiveQueue {
             }
         }
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
-        self.carry_out(core, &mut Rest::default());
-        delivery.is_some()
+        let mut rest = Rest::default();
+        self.carry_out(core, &mut rest);
+        let found = delivery.is_some();
+        drop(guard);
+        self.finish(&rest);
+        found
+    }
+
+    /// basic.get cannot wait: what it is to get is read from disk now.
+    fn fetch_first_if_needed(self: &Arc<Self>) {
+        let fetch = {
+            let mut core = self.core.lock();
+            core.queue.must_fetch_first().then(|| core.queue.fetch_now())
+        };
+        if let Some((round, from)) = fetch {
+            self.fetch_from_disk(round, from);
+        }
     }
 
     /// Forgets all ready messages. Returns how many.

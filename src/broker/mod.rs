@@ -10,8 +10,10 @@ pub mod outbox;
 pub mod peers;
 pub mod perform;
 pub mod publish;
+mod queue_ids;
 pub mod reply_to;
 pub mod settle;
+mod start;
 pub mod transaction;
 pub mod vhost;
 
@@ -19,22 +21,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
+use parking_lot::Mutex;
 
 use crate::config::Config;
-use crate::names::{QueueId, VhostName};
-use crate::store::Store;
+use crate::names::{LogPosition, QueueId, VhostName};
+use crate::queue::Window;
+use crate::store::{CannotOpen, Record, Store};
+use crate::topology::rows::RowChange;
 use memory::{BufferPool, MessageMemory};
 use peers::Peers;
+use queue_ids::QueueIds;
 use reply_to::ReplyTos;
 use vhost::Vhost;
 
 /// What every vhost and queue of one broker has in common.
 pub struct Shared {
-    /// Where durable things go.
-    pub store: Store,
-    /// Bytes of messages that queues hold.
+    /// Where durable things go; `None` if nothing is to be kept.
+    pub store: Option<Arc<Store>>,
+    /// Bytes of messages that queues hold in memory.
     pub memory: MessageMemory,
-    next_queue: AtomicU64,
+    /// How much of a stored queue is kept in memory.
+    pub window: Window,
+    /// The log position of the last change of durable things.
+    last_row: AtomicU64,
+    queue_ids: Mutex<QueueIds>,
 }
 
 /// A running broker. Several may run in one process.
@@ -56,20 +66,60 @@ pub struct Broker {
 }
 
 impl Shared {
-    /// A number that no queue had before.
+    /// A number that no queue had before, also not before a restart.
     pub fn next_queue_id(&self) -> QueueId {
-        QueueId(self.next_queue.fetch_add(1, Ordering::Relaxed))
+        let (id, row) = self.queue_ids.lock().next();
+        if let Some(row) = row {
+            self.write_rows(&[row], None);
+        }
+        id
+    }
+
+    /// Writes what became of durable things, and of a queue that goes with them: all of it or
+    /// nothing is there after a crash. Returns the position that makes it safe.
+    pub fn write_rows(&self, rows: &[RowChange], deleted: Option<QueueId>) -> LogPosition {
+        let Some(store) = &self.store else { return LogPosition::default() };
+        if rows.is_empty() {
+            return LogPosition::default();
+        }
+        let records = rows.iter().map(|row| match &row.value {
+            Some(value) => Record::Put { key: &row.key, value },
+            None => Record::Delete { key: &row.key },
+        });
+        let deleted = deleted.map(|queue| Record::QueueDeleted { queue });
+        let position = store.append_group(records.chain(deleted));
+        self.last_row.fetch_max(position.0, Ordering::Relaxed);
+        position
+    }
+
+    /// The position that makes everything safe that was declared so far.
+    pub fn last_row(&self) -> LogPosition {
+        LogPosition(self.last_row.load(Ordering::Relaxed))
+    }
+
+    /// How far the log is durable; without a log everything is as safe as it will be.
+    #[inline]
+    pub fn durable_position(&self) -> LogPosition {
+        self.store.as_ref().map_or(LogPosition(u64::MAX), |store| store.durable_position())
     }
 }
 
 impl Broker {
-    /// A broker with the default vhost.
-    pub fn new(config: Config) -> Self {
+    /// A broker with the default vhost, and with what its data directory has.
+    pub fn open(config: Config) -> Result<Self, CannotOpen> {
+        let (store, found) = start::open_store(&config.data)?;
+        let (ids, row) = QueueIds::after(found.as_ref());
         let shared = Shared {
-            store: Store::in_memory(),
+            store,
             memory: MessageMemory::new(config.limits.message_memory_bytes()),
-            next_queue: AtomicU64::new(1),
+            window: Window {
+                messages: config.limits.queue_window,
+                bytes: config.limits.queue_window_bytes,
+            },
+            last_row: AtomicU64::new(0),
+            queue_ids: Mutex::new(ids),
         };
+        shared.write_rows(&[row], None);
         let broker = Self {
             shared: Arc::new(shared),
             read_buffers: BufferPool::new(config.limits.pooled_buffers),
@@ -80,7 +130,10 @@ impl Broker {
             config,
         };
         broker.add_vhost(broker.config.defaults.vhost.as_str().into());
-        broker
+        if let Some(found) = found {
+            start::restore(&broker, found);
+        }
+        Ok(broker)
     }
 
     /// Adds a vhost, unless it is there.

@@ -16,11 +16,12 @@ use tokio::sync::Notify;
 
 use super::live_queue::LiveQueue;
 use super::memory::BufferPool;
-use crate::names::{ConsumerTag, DeliveryId};
+use crate::names::{ConsumerTag, DeliveryId, LogPosition};
 use crate::protocol::deliveries::{Deliveries, Outstanding};
 use crate::protocol::fault::Fault;
 use crate::queue::Delivery;
 use crate::queue::consumers::ConsumerKey;
+use crate::store::Waiter;
 use crate::wire::encode::{self, Out};
 use crate::wire::method::{AnyMethod, basic};
 
@@ -220,6 +221,17 @@ impl Outbox {
         state.out = Out::default();
         drop(state);
         self.session.notify_one();
+    }
+}
+
+/// A session that waits for the log is woken as it is for everything else.
+impl Waiter for Outbox {
+    fn durable(&self, _position: LogPosition) {
+        self.wake_session();
+    }
+
+    fn room(&self) {
+        self.wake_session();
     }
 }
 

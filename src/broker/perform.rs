@@ -12,7 +12,7 @@ use super::live_queue::{ConsumeRefused, LiveQueue};
 use super::outbox::{Outbox, Outlet};
 use super::reply_to::{ADDRESS_PREFIX, PSEUDO_QUEUE, ReplyTos};
 use super::vhost::Vhost;
-use crate::names::{ConnectionId, ConsumerTag};
+use crate::names::{ConnectionId, ConsumerTag, LogPosition};
 use crate::protocol::channel::{Channel, ReplyConsumer};
 use crate::protocol::fault::Fault;
 use crate::protocol::request::{Binding, Consume, DeclareQueue, Request};
@@ -39,6 +39,8 @@ pub struct Asker<'a> {
     pub channel: &'a mut Channel,
     /// The client does not want an answer.
     pub nowait: bool,
+    /// What makes it safe that was asked for; the answer waits for that.
+    pub safe_at: LogPosition,
 }
 
 /// A name that nobody else has: `amq.gen-`, `amq.ctag-` and 22 characters, as RabbitMQ's.
@@ -53,31 +55,32 @@ impl Asker<'_> {
         let nowait = self.nowait;
         let answer = match request {
             Request::DeclareExchange(declare) => {
-                self.vhost.change(|topology| topology.declare_exchange(&declare))?;
+                self.safe_at = self.vhost.change(|topology| topology.declare_exchange(&declare))?;
                 exchange_ok(exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {}))
             }
             Request::DeleteExchange { exchange, if_unused } => {
-                self.vhost.change(|topology| topology.delete_exchange(&exchange, if_unused))?;
+                self.safe_at =
+                    self.vhost.change(|topology| topology.delete_exchange(&exchange, if_unused))?;
                 exchange_ok(exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {}))
             }
             Request::BindExchange(binding) => {
-                self.vhost.change(|topology| topology.bind_exchange(&binding))?;
+                self.safe_at = self.vhost.change(|topology| topology.bind_exchange(&binding))?;
                 exchange_ok(exchange::AMQPMethod::BindOk(exchange::BindOk {}))
             }
             Request::UnbindExchange(binding) => {
-                self.vhost.change(|topology| topology.unbind_exchange(&binding))?;
+                self.safe_at = self.vhost.change(|topology| topology.unbind_exchange(&binding))?;
                 exchange_ok(exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {}))
             }
             Request::BindQueue(binding) => {
                 let binding = self.named(binding)?;
                 let by = self.connection;
-                self.vhost.change(|topology| topology.bind_queue(&binding, by))?;
+                self.safe_at = self.vhost.change(|topology| topology.bind_queue(&binding, by))?;
                 queue_ok(queue::AMQPMethod::BindOk(queue::BindOk {}))
             }
             Request::UnbindQueue(binding) => {
                 let binding = self.named(binding)?;
                 let by = self.connection;
-                self.vhost.change(|topology| topology.unbind_queue(&binding, by))?;
+                self.safe_at = self.vhost.change(|topology| topology.unbind_queue(&binding, by))?;
                 queue_ok(queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))
             }
             Request::DeclareQueue(declare) => self.declare_queue(declare)?,
@@ -143,7 +146,11 @@ impl Asker<'_> {
         let queue = if declare.passive {
             self.vhost.queue_for(&declare.queue, self.connection)?
         } else {
-            self.vhost.declare_queue(self.declaration(declare))?
+            let (queue, position) = self.vhost.declare_queue(self.declaration(declare))?;
+            if queue.is_durable() {
+                self.safe_at = position;
+            }
+            queue
         };
         self.channel.last_queue = Some(queue.name.to_string());
         let counts = queue.counts();
@@ -178,7 +185,12 @@ impl Asker<'_> {
         self.queue(name).map(|queue| count(queue.purge()))
     }
 
-    fn delete_queue(&self, name: String, if_unused: bool, if_empty: bool) -> Result<u32, Fault> {
+    fn delete_queue(
+        &mut self,
+        name: String,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<u32, Fault> {
         let name = self.name(name)?;
         if self.vhost.look(|topology| topology.queue(&name)).is_none() {
             // What is not there is deleted already.
@@ -186,10 +198,12 @@ impl Asker<'_> {
         }
         let queue = self.vhost.queue_for(&name, self.connection)?;
         let deleted = self.vhost.delete_queue(&queue, if_unused, if_empty);
-        deleted.map(count).map_err(|why| match why {
+        let (messages, position) = deleted.map_err(|why| match why {
             Undeletable::InUse => Fault::in_use("queue", &name, &self.vhost.name),
             Undeletable::NotEmpty => Fault::not_empty(&name, &self.vhost.name),
-        })
+        })?;
+        self.safe_at = position;
+        Ok(count(messages))
     }
 
     fn consume(&mut self, consume: Consume) -> Result<(), Fault> {

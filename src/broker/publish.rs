@@ -123,6 +123,9 @@ impl Publisher {
     #[inline]
     fn push(&mut self, message: Message, route: &[u32]) -> bool {
         let Some((&last, others)) = route.split_last() else { return false };
+        if !others.is_empty() {
+            message.fan_out();
+        }
         for &target in others {
             self.push_to(target, message.clone());
         }

@@ -11,12 +11,13 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
-use super::live_queue::{LiveQueue, NewQueue};
-use crate::names::{ConnectionId, QueueId, VhostName};
+use super::live_queue::{Found, LiveQueue, NewQueue};
+use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, QueueOptions};
 use crate::topology::Topology;
+use crate::topology::rows::Row;
 
 /// A running vhost.
 pub struct Vhost {
@@ -56,17 +57,40 @@ impl Vhost {
         look(&self.topology.read())
     }
 
-    /// Changes exchanges or bindings.
-    pub fn change<R>(&self, change: impl FnOnce(&mut Topology) -> R) -> R {
+    /// Changes exchanges or bindings. Returns the log position that makes the change safe.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut Topology) -> Result<(), Fault>,
+    ) -> Result<LogPosition, Fault> {
         let _changes = self.changes.lock();
-        self.change_locked(change)
+        let (result, position) = self.change_locked(None, change);
+        result.map(|()| position)
     }
 
-    fn change_locked<R>(&self, change: impl FnOnce(&mut Topology) -> R) -> R {
+    fn change_locked<R>(
+        &self,
+        deleted: Option<QueueId>,
+        change: impl FnOnce(&mut Topology) -> R,
+    ) -> (R, LogPosition) {
         let mut topology = self.topology.write();
         let result = change(&mut topology);
         self.version.store(topology.version(), Ordering::Release);
-        result
+        // Written in the order in which they were made.
+        let position = self.shared.write_rows(&topology.take_changes(), deleted);
+        (result, position)
+    }
+
+    /// Takes a row of the catalogue back, at start.
+    pub fn restore(&self, row: Row) {
+        let mut topology = self.topology.write();
+        topology.restore(row);
+        self.version.store(topology.version(), Ordering::Release);
+    }
+
+    /// Takes a queue back, at start; [`Self::restore`] has taken its declaration.
+    pub fn restore_queue(self: &Arc<Self>, id: QueueId, declaration: &Declaration, found: Found) {
+        let queue = LiveQueue::new(NewQueue::of(id, declaration, found), self, &self.shared);
+        self.queues.insert(id, Arc::new(queue));
     }
 
     /// The running queue of a number.
@@ -80,43 +104,45 @@ impl Vhost {
         self.live(id).ok_or_else(|| Fault::no_queue(name, &self.name))
     }
 
-    /// Declares a queue, or finds it declared the same way.
-    pub fn declare_queue(self: &Arc<Self>, wanted: Declaration) -> Result<Arc<LiveQueue>, Fault> {
+    /// Declares a queue, or finds it declared the same way. Returns the log position that makes
+    /// that safe.
+    pub fn declare_queue(
+        self: &Arc<Self>,
+        wanted: Declaration,
+    ) -> Result<(Arc<LiveQueue>, LogPosition), Fault> {
         if wanted.name.as_str().starts_with("amq.") && !wanted.declared.server_named {
             return Err(Fault::reserved_name("queue", &wanted.name));
         }
         let _changes = self.changes.lock();
         if let Some(existing) = self.look(|topology| topology.redeclare_queue(&wanted)) {
-            let id = existing?;
-            return self.live(id).ok_or_else(|| Fault::no_queue(&wanted.name, &self.name));
+            let queue = self.live(existing?);
+            let queue = queue.ok_or_else(|| Fault::no_queue(&wanted.name, &self.name))?;
+            // Whoever declared it may still wait for the log; who finds it waits as well.
+            return Ok((queue, self.shared.last_row()));
         }
         QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
-        let new = NewQueue {
-            id: self.shared.next_queue_id(),
-            name: wanted.name.clone(),
-            durable: wanted.declared.durable,
-            auto_delete: wanted.declared.auto_delete,
-        };
-        let id = new.id;
-        let queue = LiveQueue::new(new, Arc::downgrade(self), Arc::clone(&self.shared));
-        let queue = Arc::new(queue);
+        let id = self.shared.next_queue_id();
+        let new = NewQueue::of(id, &wanted, Found::default());
+        let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
         self.queues.insert(id, Arc::clone(&queue));
-        self.change_locked(|topology| topology.add_queue(id, wanted));
-        Ok(queue)
+        let ((), position) = self.change_locked(None, |topology| topology.add_queue(id, wanted));
+        Ok((queue, position))
     }
 
-    /// Deletes a queue. Returns how many ready messages went with it.
+    /// Deletes a queue. Returns how many ready messages went with it, and the log position that
+    /// makes that safe.
     pub fn delete_queue(
         &self,
         queue: &LiveQueue,
         if_unused: bool,
         if_empty: bool,
-    ) -> Result<usize, Undeletable> {
+    ) -> Result<(usize, LogPosition), Undeletable> {
         let _changes = self.changes.lock();
         let count = queue.delete(if_unused, if_empty)?;
         self.queues.remove(&queue.id);
-        self.change_locked(|topology| topology.remove_queue(queue.id));
-        Ok(count)
+        let ((), position) =
+            self.change_locked(Some(queue.id), |topology| topology.remove_queue(queue.id));
+        Ok((count, position))
     }
 
     /// Deletes an auto-delete queue, unless somebody consumes from it again.

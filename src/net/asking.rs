@@ -1,6 +1,7 @@
 //! Everything else that a channel asks for.
 
 use crate::broker::perform::Asker;
+use crate::names::LogPosition;
 use crate::net::session::Session;
 use crate::protocol::channel::Action;
 use crate::protocol::fault::Fault;
@@ -65,9 +66,12 @@ impl Session {
             number,
             channel,
             nowait,
+            safe_at: LogPosition::default(),
         };
-        if let Some(answer) = asker.perform(request)? {
-            self.outbox.send(number, &answer);
+        let answer = asker.perform(request)?;
+        let safe_at = asker.safe_at;
+        if let Some(answer) = answer {
+            self.answer_once_safe(number, answer, safe_at);
         }
         Ok(())
     }

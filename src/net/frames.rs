@@ -12,7 +12,7 @@ impl Session {
     /// Handles all whole frames at the front of `bytes`. Returns how many bytes they were.
     pub(super) fn frames(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
-        while !self.ended {
+        while !self.ended && !self.is_held() {
             match split(&bytes[at..], self.limits.max_payload) {
                 Ok(Split::Needs(_)) => break,
                 Ok(Split::Whole(frame)) => {

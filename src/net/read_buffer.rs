@@ -25,6 +25,11 @@ impl ReadBuffer {
         Self { memory: Vec::new(), filled: 0, size }
     }
 
+    /// Whether everything is understood.
+    pub(super) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
     /// Reads what there is. `None`: nothing after all; `Some(0)`: the peer is done.
     ///
     /// Waiting for something to be there is the caller's, so that memory is only held for what

@@ -19,11 +19,12 @@ use crate::broker::publish::Publisher;
 use crate::broker::settle::{Gathered, channel_gone};
 use crate::broker::transaction::Operation;
 use crate::broker::vhost::Vhost;
-use crate::names::{ConnectionId, UserName};
+use crate::names::{ConnectionId, LogPosition, UserName};
 use crate::protocol::channel::{Channel, Mode};
 use crate::protocol::connection::{Connection, Offer};
 use crate::protocol::content::Limits;
 use crate::protocol::fault::{Fault, Scope};
+use crate::store::{Asked, Registration};
 use crate::wire::frame::OVERHEAD;
 use crate::wire::method::{AnyMethod, MethodId, connection};
 
@@ -64,12 +65,27 @@ pub(super) struct Session {
     pub(super) refused: bool,
     /// Publishers wait for memory, and this is one.
     blocked: bool,
+    /// Publishers wait for the log to catch up, and this is one.
+    log_is_full: bool,
+    /// Channels with publishes that wait for the log to be confirmed.
+    unconfirmed: Vec<u16>,
+    /// An answer that waits for the log. Nothing is read meanwhile.
+    held: Option<Held>,
+    /// How the store wakes this session.
+    registration: Option<Registration>,
     /// The protocol header has come.
     greeted: bool,
     /// When something is to be done although nothing happens.
     alarm: Instant,
     received: bool,
     silent_ticks: u8,
+}
+
+/// An answer that is given once the log is durable up to a position.
+struct Held {
+    position: LogPosition,
+    channel: u16,
+    answer: AnyMethod,
 }
 
 /// Serves a connection until it ends.
@@ -142,6 +158,10 @@ impl Session {
             ended: false,
             refused: false,
             blocked: false,
+            log_is_full: false,
+            unconfirmed: Vec::new(),
+            held: None,
+            registration: None,
             greeted: false,
             alarm,
             received: false,
@@ -162,7 +182,11 @@ impl Session {
             let reading = self.may_read();
             tokio::select! {
                 biased;
-                () = outbox.session_event() => self.look_around(),
+                () = outbox.session_event() => {
+                    self.look_around();
+                    // What was read before an answer had to wait is handled now.
+                    self.handle(&mut buffer);
+                }
                 ready = read.readable(), if reading => {
                     if ready.is_err() {
                         return self.lost("the socket failed");
@@ -184,12 +208,20 @@ impl Session {
             Ok(Some(count)) => count,
         };
         self.received = true;
-        let (memory, filled) = buffer.take();
-        let understood = self.understand(&memory[..filled]);
-        buffer.put_back(memory, understood, pool);
+        self.handle(buffer);
         if count >= LARGE_READ {
             tokio::task::yield_now().await;
         }
+    }
+
+    fn handle(&mut self, buffer: &mut ReadBuffer) {
+        if buffer.is_empty() || self.held.is_some() || self.ended {
+            return;
+        }
+        let common = Arc::clone(&self.common);
+        let (memory, filled) = buffer.take();
+        let understood = self.understand(&memory[..filled]);
+        buffer.put_back(memory, understood, &common.broker.read_buffers);
     }
 
     /// Handles what was read. Returns how much of it is done with.
@@ -204,8 +236,11 @@ impl Session {
         }
         understood += self.frames(&bytes[understood..]);
         self.flush();
-        if std::mem::take(&mut self.published) && self.common.broker.shared.memory.is_full() {
-            self.block();
+        if std::mem::take(&mut self.published) {
+            if self.common.broker.shared.memory.is_full() {
+                self.block();
+            }
+            self.wait_for_the_log_to_catch_up();
         }
         understood
     }
@@ -213,7 +248,8 @@ impl Session {
     /// Whether the session should read on: its client reads what it is told, and there is memory
     /// for what it publishes.
     fn may_read(&self) -> bool {
-        !self.blocked && self.outbox.lock().session_may_read()
+        let waits = self.blocked || self.log_is_full || self.held.is_some();
+        !waits && self.outbox.lock().session_may_read()
     }
 
     /// Something happened elsewhere.
@@ -230,6 +266,88 @@ impl Session {
         }
         if self.blocked && self.common.broker.shared.memory.has_room_again() {
             self.unblock();
+        }
+        self.log_is_full = false;
+        self.wait_for_the_log_to_catch_up();
+        self.answer_what_is_safe();
+    }
+
+    /// A log that does not keep up holds publishers back.
+    fn wait_for_the_log_to_catch_up(&mut self) {
+        let broker = Arc::clone(&self.common.broker);
+        if let Some(store) = &broker.shared.store
+            && !store.has_room()
+        {
+            self.log_is_full = store.ask_for_room(self.registration()) == Asked::Later;
+        }
+    }
+
+    /// Whether an answer waits, and what follows it as well.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Gives an answer once the log is durable up to a position.
+    pub(super) fn answer_once_safe(
+        &mut self,
+        channel: u16,
+        answer: AnyMethod,
+        position: LogPosition,
+    ) {
+        if position <= self.common.broker.shared.durable_position() || !self.asks_for(position) {
+            self.outbox.send(channel, &answer);
+        } else {
+            self.held = Some(Held { position, channel, answer });
+        }
+    }
+
+    /// Asks to be woken once the log is durable up to a position. Returns whether that will be.
+    fn asks_for(&mut self, position: LogPosition) -> bool {
+        let broker = Arc::clone(&self.common.broker);
+        let Some(store) = &broker.shared.store else { return false };
+        match store.ask(position, self.registration()) {
+            Asked::Later => true,
+            Asked::Now => {
+                self.outbox.wake_session();
+                true
+            }
+            // The broker is about to end; whoever waits is told so by that.
+            Asked::Never => true,
+        }
+    }
+
+    fn registration(&mut self) -> &Registration {
+        let outbox = &self.outbox;
+        self.registration.get_or_insert_with(|| Registration::new(Arc::clone(outbox) as _))
+    }
+
+    /// Gives the answer that waited for the log, and confirms what is safe now.
+    fn answer_what_is_safe(&mut self) {
+        let durable = self.common.broker.shared.durable_position();
+        if let Some(held) = self.held.take_if(|held| held.position <= durable) {
+            self.outbox.send(held.channel, &held.answer);
+        } else if let Some(position) = self.held.as_ref().map(|held| held.position) {
+            self.asks_for(position);
+        }
+        for number in std::mem::take(&mut self.unconfirmed) {
+            self.confirm(number, durable);
+        }
+    }
+
+    /// Confirms what is safe of a channel's publishes, and waits for the rest.
+    fn confirm(&mut self, number: u16, durable: LogPosition) {
+        let Some(channel) = self.channels.get_mut(&number) else { return };
+        let Mode::Confirm(confirms) = &mut channel.mode else { return };
+        if let Some(confirmed) = confirms.release(durable) {
+            let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
+            self.outbox.lock().out().confirm(number, MethodId::ACK, tag, multiple);
+        }
+        if let Some(position) = confirms.next_position() {
+            if !self.unconfirmed.contains(&number) {
+                self.unconfirmed.push(number);
+            }
+            self.asks_for(position);
         }
     }
 
@@ -296,27 +414,29 @@ impl Session {
         self.outbox.lock().tuned(out_payload, cancel_notify);
     }
 
-    /// Gives every queue its turn that this read concerns, and confirms what is safe.
-    pub(super) fn flush(&mut self) {
+    /// Gives every queue its turn that this read concerns, and confirms what is safe. Returns
+    /// the log position that makes all of it safe.
+    pub(super) fn flush(&mut self) -> LogPosition {
         if !self.gathered.is_empty() {
             self.gathered.flush();
         }
-        let Some(publisher) = &mut self.publisher else { return };
+        let Some(publisher) = &mut self.publisher else { return LogPosition::default() };
         if publisher.is_empty() && self.confirming.is_empty() {
-            return;
+            return LogPosition::default();
         }
         let position = publisher.flush();
-        let durable = self.common.broker.shared.store.durable_position();
-        for number in self.confirming.drain(..) {
-            let Some(channel) = self.channels.get_mut(&number) else { continue };
-            let Mode::Confirm(confirms) = &mut channel.mode else { continue };
-            confirms.appended(position);
-            if let Some(confirmed) = confirms.release(durable) {
-                let mut outbox = self.outbox.lock();
-                let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
-                outbox.out().confirm(number, MethodId::ACK, tag, multiple);
+        if !self.confirming.is_empty() {
+            let durable = self.common.broker.shared.durable_position();
+            for number in std::mem::take(&mut self.confirming) {
+                if let Some(Mode::Confirm(confirms)) =
+                    self.channels.get_mut(&number).map(|channel| &mut channel.mode)
+                {
+                    confirms.appended(position);
+                }
+                self.confirm(number, durable);
             }
         }
+        position
     }
 
     /// A channel is gone: what it had goes back.

@@ -88,9 +88,9 @@ impl Session {
                 }
             }
         }
-        self.flush();
+        let safe_at = self.flush();
         let ok = tx::AMQPMethod::CommitOk(tx::CommitOk {});
-        self.outbox.send(number, &AnyMethod::Tx(ok));
+        self.answer_once_safe(number, AnyMethod::Tx(ok), safe_at);
     }
 
     /// tx.rollback: publishes are forgotten, settled deliveries are outstanding again.

@@ -50,6 +50,11 @@ impl Confirms {
         self.published - self.confirmed
     }
 
+    /// What the next confirm waits for.
+    pub fn next_position(&self) -> Option<LogPosition> {
+        self.waiting.front().map(|(_, position)| *position)
+    }
+
     /// Takes what is safe now that the log is durable up to `durable`.
     pub fn release(&mut self, durable: LogPosition) -> Option<Confirmed> {
         let mut delivery_tag = self.confirmed;

@@ -1,0 +1,80 @@
+//! What a restart finds, put back to work.
+
+use std::sync::Arc;
+
+use super::live_queue::Found;
+use super::{Broker, queue_ids};
+use crate::config::{DataConfig, Durability};
+use crate::names::QueueId;
+use crate::queue::ready::Away;
+use crate::store::{self, CannotOpen, Record, Recovered, Store};
+use crate::topology::rows::{self, Row};
+
+/// Opens the data directory, if anything is to be kept.
+pub(super) fn open_store(
+    config: &DataConfig,
+) -> Result<(Option<Arc<Store>>, Option<Recovered>), CannotOpen> {
+    let mut options = store::Options::new(&config.dir);
+    options.durability = match config.durability {
+        Durability::Confirm => store::Durability::Confirm,
+        Durability::Always => store::Durability::Always,
+        Durability::Os => store::Durability::Os,
+        Durability::None => return Ok((None, None)),
+    };
+    let (store, found) = Store::open(options)?;
+    Ok((Some(store), Some(found)))
+}
+
+/// Declares again what was declared, and gives queues their messages back.
+pub(super) fn restore(broker: &Broker, found: Recovered) {
+    let mut rows: Vec<Row> =
+        found.rows.iter().filter_map(|(key, value)| read(key, value)).collect();
+    // What is bound comes before its bindings.
+    rows.sort_by_key(|row| matches!(row, Row::Binding(_)));
+    let (mut queues, mut messages) = (0, 0);
+    for row in rows {
+        let vhost = match &row {
+            Row::Exchange(declaration) => declaration.vhost.clone(),
+            Row::Queue(_, declaration) => declaration.vhost.clone(),
+            Row::Binding(binding) => binding.vhost.as_str().into(),
+        };
+        let vhost = broker.add_vhost(vhost);
+        if let Row::Queue(id, declaration) = &row {
+            let found = found_of(&found, *id);
+            queues += 1;
+            messages += found.away.count;
+            vhost.restore_queue(*id, declaration, found);
+        }
+        vhost.restore(row);
+    }
+    forget_deleted(broker, &found);
+    tracing::info!(queues, messages, "durable queues are back");
+}
+
+/// Tells the store of queues that have messages and no declaration any more.
+fn forget_deleted(broker: &Broker, found: &Recovered) {
+    let Some(store) = &broker.shared.store else { return };
+    let exists = |id| broker.vhosts.iter().any(|vhost| vhost.live(id).is_some());
+    for queue in found.queues.iter().map(|queue| queue.id).filter(|id| !exists(*id)) {
+        store.append(Record::QueueDeleted { queue });
+    }
+}
+
+fn read(key: &[u8], value: &[u8]) -> Option<Row> {
+    if queue_ids::is_it(key) {
+        return None;
+    }
+    let row = rows::read(key, value);
+    if let Err(bad) = &row {
+        tracing::error!("{bad}: {}", key.escape_ascii());
+    }
+    row.ok()
+}
+
+fn found_of(found: &Recovered, id: QueueId) -> Found {
+    let Some(queue) = found.queues.iter().find(|queue| queue.id == id) else {
+        return Found::default();
+    };
+    let away = Away { from: 0, count: queue.messages as usize, body_bytes: queue.body_bytes };
+    Found { away, next_position: queue.next_position }
+}

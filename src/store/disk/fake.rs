@@ -1,0 +1,319 @@
+//! A disk in memory that can lose its power.
+//!
+//! Every change counts as one operation. [`FakeDisk::crash_after`] lets so many happen and then
+//! fails everything; [`FakeDisk::after_crash`] is the disk as one may find it then: what was
+//! synced is there, of the rest any 512-byte sector and any first part of the changes of names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{Disk, DiskFile};
+
+const SECTOR: usize = 512;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FakeDisk(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct FakeFile {
+    disk: FakeDisk,
+    inode: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, usize>,
+    safe_names: BTreeMap<PathBuf, usize>,
+    unsafe_names: Vec<Renaming>,
+    locks: BTreeSet<PathBuf>,
+    operations: u64,
+    syncs: u64,
+    crash_after: Option<u64>,
+    fail_syncs: bool,
+    space: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    now: Vec<u8>,
+    safe: Vec<u8>,
+    pending: Vec<(usize, Vec<u8>)>,
+}
+
+/// What happens at once: names and what they now stand for.
+type Renaming = Vec<(PathBuf, Option<usize>)>;
+
+struct Lock(FakeDisk, PathBuf);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.0.lock().locks.remove(&self.1);
+    }
+}
+
+impl FakeDisk {
+    /// The power goes after so many more operations.
+    pub(crate) fn crash_after(&self, operations: u64) {
+        let mut state = self.0.lock();
+        state.crash_after = Some(state.operations + operations);
+    }
+
+    /// From now on every sync fails, or no longer.
+    pub(crate) fn fail_syncs(&self, fail: bool) {
+        self.0.lock().fail_syncs = fail;
+    }
+
+    /// From now on files may hold so many bytes together.
+    pub(crate) fn limit_space(&self, bytes: Option<usize>) {
+        self.0.lock().space = bytes;
+    }
+
+    /// How many changes it has seen.
+    pub(crate) fn operations(&self) -> u64 {
+        self.0.lock().operations
+    }
+
+    /// How many files it has synced.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.0.lock().syncs
+    }
+
+    /// The same disk after the process died: all that was written is there.
+    pub(crate) fn after_kill(&self) -> Self {
+        let state = self.0.lock();
+        let mut inodes = state.inodes.clone();
+        for inode in &mut inodes {
+            inode.pending.clear();
+            inode.safe = inode.now.clone();
+        }
+        let names = state.names.clone();
+        let new = State { inodes, safe_names: names.clone(), names, ..State::default() };
+        Self(Arc::new(Mutex::new(new)))
+    }
+
+    /// The disk as it may be found after the power went; `dice` decides what survived.
+    pub(crate) fn after_crash(&self, dice: u64) -> Self {
+        let mut dice = Dice(dice.wrapping_mul(2).wrapping_add(1));
+        let state = self.0.lock();
+        let mut names = state.safe_names.clone();
+        let kept = dice.below(state.unsafe_names.len() + 1);
+        state.unsafe_names[..kept].iter().for_each(|renaming| apply_names(&mut names, renaming));
+        let inodes = state.inodes.iter().map(|inode| inode.after_crash(&mut dice)).collect();
+        let new = State { inodes, safe_names: names.clone(), names, ..State::default() };
+        Self(Arc::new(Mutex::new(new)))
+    }
+
+    /// A file's bytes as a program sees them.
+    pub(crate) fn bytes(&self, path: &Path) -> Vec<u8> {
+        let state = self.0.lock();
+        state.inodes[state.names[path]].now.clone()
+    }
+
+    /// Changes a file behind the store's back.
+    pub(crate) fn damage(&self, path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.0.lock();
+        let inode = state.names[path];
+        let inode = &mut state.inodes[inode];
+        how(&mut inode.now);
+        inode.safe = inode.now.clone();
+    }
+
+    /// All files.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.0.lock().names.keys().cloned().collect()
+    }
+}
+
+impl Inode {
+    fn after_crash(&self, dice: &mut Dice) -> Self {
+        let mut now = self.safe.clone();
+        for (offset, bytes) in &self.pending {
+            let mut at = 0;
+            while at < bytes.len() {
+                let until = ((offset + at) / SECTOR * SECTOR + SECTOR - offset).min(bytes.len());
+                if dice.below(3) > 0 {
+                    write(&mut now, offset + at, &bytes[at..until]);
+                }
+                at = until;
+            }
+        }
+        Self { safe: now.clone(), now, pending: Vec::new() }
+    }
+}
+
+impl State {
+    fn operation(&mut self) -> io::Result<()> {
+        self.operations += 1;
+        self.powered(self.operations)
+    }
+
+    fn powered(&self, operations: u64) -> io::Result<()> {
+        match self.crash_after {
+            Some(limit) if operations > limit => Err(io::Error::other("the power is gone")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn name(&mut self, renaming: Renaming) {
+        apply_names(&mut self.names, &renaming);
+        self.unsafe_names.push(renaming);
+    }
+
+    fn find(&self, path: &Path) -> io::Result<usize> {
+        self.powered(self.operations)?;
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "no such file");
+        self.names.get(path).copied().ok_or_else(missing)
+    }
+}
+
+impl Disk for FakeDisk {
+    fn create_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Send + Sync>>> {
+        let free = self.0.lock().locks.insert(path.into());
+        Ok(free.then(|| Box::new(Lock(self.clone(), path.into())) as Box<dyn Send + Sync>))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = self.0.lock();
+        state.operation()?;
+        let inode = state.inodes.len();
+        state.inodes.push(Inode::default());
+        state.name(vec![(path.into(), Some(inode))]);
+        Ok(Arc::new(FakeFile { disk: self.clone(), inode }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let inode = self.0.lock().find(path)?;
+        Ok(Arc::new(FakeFile { disk: self.clone(), inode }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.operation()?;
+        let inode = state.find(from)?;
+        state.name(vec![(from.into(), None), (to.into(), Some(inode))]);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.operation()?;
+        state.find(path)?;
+        state.name(vec![(path.into(), None)]);
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.0.lock();
+        state.powered(state.operations)?;
+        let files = state.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(files.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.operation()?;
+        let State { unsafe_names, safe_names, .. } = &mut *state;
+        unsafe_names.retain(|renaming| {
+            let here = renaming.iter().all(|(path, _)| path.parent() == Some(dir));
+            if here {
+                apply_names(safe_names, renaming);
+            }
+            !here
+        });
+        Ok(())
+    }
+
+    fn overwrites_in_place(&self, _: &Path) -> bool {
+        true
+    }
+}
+
+impl DiskFile for FakeFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        let offset = usize::try_from(offset).unwrap();
+        // The write during which the power goes may have reached the disk in part.
+        let answer = state.operation();
+        if answer.is_err() && state.powered(state.operations - 1).is_err() {
+            return answer;
+        }
+        let held: usize = state.inodes.iter().map(|inode| inode.now.len()).sum();
+        let inode = &state.inodes[self.inode];
+        let more = (offset + bytes.len()).saturating_sub(inode.now.len());
+        if more > 0 && state.space.is_some_and(|space| held + more > space) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let inode = &mut state.inodes[self.inode];
+        write(&mut inode.now, offset, bytes);
+        inode.pending.push((offset, bytes.into()));
+        answer
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.disk.0.lock();
+        state.powered(state.operations)?;
+        let from = state.inodes[self.inode].now.get(usize::try_from(offset).unwrap()..);
+        let from = from.unwrap_or_default();
+        let read = from.len().min(bytes.len());
+        bytes[..read].copy_from_slice(&from[..read]);
+        Ok(read)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        state.operation()?;
+        state.syncs += 1;
+        if state.fail_syncs {
+            return Err(io::Error::other("the disk is broken"));
+        }
+        let inode = &mut state.inodes[self.inode];
+        for (offset, bytes) in std::mem::take(&mut inode.pending) {
+            write(&mut inode.safe, offset, &bytes);
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.0.lock().inodes[self.inode].now.len() as u64)
+    }
+}
+
+fn write(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    if file.len() < offset + bytes.len() {
+        file.resize(offset + bytes.len(), 0);
+    }
+    file[offset..offset + bytes.len()].copy_from_slice(bytes);
+}
+
+fn apply_names(names: &mut BTreeMap<PathBuf, usize>, renaming: &Renaming) {
+    for (path, inode) in renaming {
+        match inode {
+            Some(inode) => names.insert(path.clone(), *inode),
+            None => names.remove(path),
+        };
+    }
+}
+
+/// xorshift: the same dice fall the same way.
+#[derive(Debug)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from((self.0 >> 20) % limit as u64).unwrap()
+    }
+}

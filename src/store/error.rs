@@ -1,0 +1,144 @@
+//! What can go wrong, in words for whoever runs the broker: what, which file, what to do.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::format::FORMAT;
+use super::format::read::Flaw;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotOpen {
+    /// Another process has it open.
+    #[error(
+        "the data directory {} is in use by another process; stop that one, or give this broker \
+         a data directory of its own", .0.display()
+    )]
+    InUse(PathBuf),
+    /// The operating system said no.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// A file has a format that we don't know.
+    #[error(
+        "{} has format {found}, and this broker knows {FORMAT}; start the version of the broker \
+         that wrote it", path.display()
+    )]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        found: u16,
+    },
+    /// Bytes are not what was once written.
+    #[error(
+        "{} is damaged at byte {offset}: {flaw}. Restore the data directory from a copy, or start \
+         with --salvage to go on without what is damaged", path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        flaw: Flaw,
+    },
+    /// A file is not there.
+    #[error(
+        "{} is missing. Put it back, or start with --salvage to go on without what was in it",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// A file belongs to another data directory.
+    #[error(
+        "{} belongs to another data directory than the files beside it; move it away",
+        .0.display()
+    )]
+    Foreign(PathBuf),
+}
+
+/// What ended a store: from then on nothing becomes durable.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What was tried, as a verb.
+    pub what: &'static str,
+    /// With which file.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub error: Arc<io::Error>,
+}
+
+/// Why messages could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotFetch {
+    /// The operating system said no.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// From which file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Bytes are not what was once written.
+    #[error("{} is damaged at byte {offset}: {flaw}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        flaw: Flaw,
+    },
+    /// The store has failed.
+    #[error("{0}")]
+    Failed(Failure),
+}
+
+impl Failure {
+    pub(crate) fn new(what: &'static str, path: &Path, error: io::Error) -> Self {
+        Self { what, path: path.into(), error: Arc::new(error) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, path, error } = self;
+        write!(f, "cannot {what} {}: {error}; nothing more will be stored", path.display())
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "a record is cut off",
+            Self::Checksum => "a record's checksum is wrong",
+            Self::Content => "a record makes no sense",
+            Self::Header => "the file's header is damaged",
+            Self::Ends => "records that were written are not there",
+        })
+    }
+}
+
+/// Adds what was tried and with which file to an error of the operating system.
+pub(crate) trait Tried<T> {
+    fn tried(self, what: &'static str, path: &Path) -> Result<T, CannotOpen>;
+    fn or_failure(self, what: &'static str, path: &Path) -> Result<T, Failure>;
+}
+
+impl<T> Tried<T> for io::Result<T> {
+    fn tried(self, what: &'static str, path: &Path) -> Result<T, CannotOpen> {
+        self.map_err(|source| CannotOpen::Io { what, path: path.into(), source })
+    }
+
+    fn or_failure(self, what: &'static str, path: &Path) -> Result<T, Failure> {
+        self.map_err(|error| Failure::new(what, path, error))
+    }
+}

@@ -1,0 +1,13 @@
+//! What stands in the files, to the byte. Pure: bytes in, values out.
+//!
+//! Every file begins with a [`file_header`] and goes on with [`record`]s. All numbers are little
+//! endian; records are padded to 8 bytes. A checksum is CRC32C and, in a record, is seeded with
+//! the number of the file it stands in: what an earlier life of a recycled file left behind never
+//! looks valid.
+
+pub(crate) mod file_header;
+pub(crate) mod read;
+pub(crate) mod record;
+
+/// The version of the formats of all files. A file with another one is refused, never guessed at.
+pub(crate) const FORMAT: u16 = 1;

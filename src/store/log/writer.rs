@@ -1,0 +1,213 @@
+//! The log's writer: one write and one sync for everything that gathered.
+//!
+//! ```text
+//! a file:   header | mark, records | mark, records | … | 8 zeros | what an earlier life left
+//! a write:           ╰──── one ───╯
+//! ```
+//!
+//! A mark says how many bytes of its file were known to be on the disk when it was written: if
+//! bytes in front of that are damaged, it is not the torn end of the last write. A file is
+//! synced before the next one is begun, and the next one's header says where it ended.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::inbox::{Batch, FRONT};
+use crate::store::disk::DiskFile;
+use crate::store::error::{Failure, Tried};
+use crate::store::format::file_header::{self, FileHeader, Kind, seed};
+use crate::store::format::record::{Encoder, MARK, TERMINATOR, seal};
+use crate::store::options::Durability;
+use crate::store::shared::Shared;
+use crate::store::waiting::Registration;
+
+/// See the module.
+pub(crate) struct LogWriter {
+    shared: Arc<Shared>,
+    open: Option<OpenLog>,
+    /// Where the file before the open one ended.
+    before: u64,
+    /// The number of the next file.
+    next_file: u64,
+    /// When the first byte was written that is not synced.
+    unsynced_since: Option<Instant>,
+    woken: Vec<Registration>,
+}
+
+/// The file that is written to.
+struct OpenLog {
+    file: u64,
+    path: PathBuf,
+    handle: Arc<dyn DiskFile>,
+    seed: u32,
+    /// Where the next write goes; 0 = the header is still to be written.
+    offset: u64,
+    /// So much of it is on the disk.
+    synced: u64,
+}
+
+impl LogWriter {
+    /// A writer that begins file `next_file`; the one before it, if any, ends at `before`.
+    pub(crate) fn new(shared: Arc<Shared>, next_file: u64, before: u64) -> Self {
+        Self { shared, open: None, before, next_file, unsynced_since: None, woken: Vec::new() }
+    }
+
+    /// What it shares with the rest of the store.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// When what is written has to be synced, whoever waits or not.
+    pub(crate) fn sync_by(&self) -> Option<Instant> {
+        match self.shared.options.durability {
+            Durability::Confirm => {
+                self.unsynced_since.map(|since| since + self.shared.options.lazy)
+            }
+            Durability::Always | Durability::Os => None,
+        }
+    }
+
+    /// Writes a batch, syncs if it is time to, and wakes those who waited for it.
+    pub(crate) fn commit(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        let durability = self.shared.options.durability;
+        if durability != Durability::Always {
+            batch.elide();
+        }
+        if !batch.is_empty() {
+            batch.finish();
+            self.write(batch)?;
+        }
+        self.shared.index.lock().forget_bodies(batch.shareable_from);
+        self.shared.progress.written(batch.last);
+        let sync = match durability {
+            Durability::Confirm => batch.urgent || self.is_due(),
+            Durability::Always => true,
+            Durability::Os => false,
+        };
+        if sync {
+            self.sync()?;
+        }
+        if self.unsynced_since.is_none() || durability == Durability::Os {
+            self.durable(batch.last);
+        }
+        Ok(())
+    }
+
+    /// Says on the disk that all that was written is there, so that damage to it will show.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        self.sync()?;
+        if let Some(open) = &mut self.open {
+            let mut bytes = Vec::with_capacity(MARK + TERMINATOR);
+            let oldest = self.shared.oldest_log();
+            Encoder::new(&mut bytes, self.shared.progress.last_written(), 0)
+                .mark(oldest, open.offset);
+            seal(&mut bytes, open.seed);
+            bytes.extend_from_slice(&[0; TERMINATOR]);
+            open.handle.write_at(&bytes, open.offset).or_failure("write to", &open.path)?;
+            open.handle.sync().or_failure("sync", &open.path)?;
+            open.offset += MARK as u64;
+            open.synced = open.offset;
+        }
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        self.sync_by().is_some_and(|due| due <= Instant::now())
+    }
+
+    fn write(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        let mut start = FRONT;
+        while start < batch.end() {
+            let capacity = self.shared.options.log_file;
+            let fresh = file_header::LEN as u64;
+            let used = self.open.as_ref().map_or(capacity, |open| open.offset.max(fresh));
+            let overhead = used + (MARK + TERMINATOR) as u64;
+            let room = usize::try_from(capacity.saturating_sub(overhead)).unwrap_or(usize::MAX);
+            let end = match batch.fit(start, room) {
+                // What does not fit into an empty file makes that file longer.
+                end if end == start && used == fresh => batch.unit(start),
+                end => end,
+            };
+            if end == start {
+                self.next_file()?;
+                continue;
+            }
+            self.write_some(batch, start, end)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Writes records that go to one file.
+    fn write_some(&mut self, batch: &mut Batch, start: usize, end: usize) -> Result<(), Failure> {
+        let Self { open: Some(open), .. } = self else { return Ok(()) };
+        let lsn = batch.seal(start, end, open.seed);
+        let mut front = Vec::with_capacity(FRONT);
+        if open.offset == 0 {
+            let (kind, file, store) = (Kind::Log, open.file, self.shared.store_id);
+            let header = FileHeader { kind, file, store, first: lsn, before: self.before };
+            front.extend_from_slice(&header.encode());
+        }
+        let mark = front.len();
+        Encoder::new(&mut front, lsn, 0).mark(self.shared.oldest_log(), open.synced);
+        seal(&mut front[mark..], open.seed);
+        // What stood in front has been written or was left free, what follows is kept aside.
+        let begin = start - front.len();
+        batch.bytes[begin..start].copy_from_slice(&front);
+        let mut next = [0; TERMINATOR];
+        next.swap_with_slice(&mut batch.bytes[end..end + TERMINATOR]);
+        let bytes = &batch.bytes[begin..end + TERMINATOR];
+        open.handle.write_at(bytes, open.offset).or_failure("write to", &open.path)?;
+        batch.bytes[end..end + TERMINATOR].copy_from_slice(&next);
+
+        let mut index = self.shared.index.lock();
+        let at = open.offset + (start - begin) as u64;
+        for (place, raw) in batch.records(start, end) {
+            let offset = at + (place - start) as u64;
+            index.apply(&raw, open.file, offset).expect("what we have encoded can be read");
+        }
+        open.offset = at + (end - start) as u64;
+        drop(index);
+        if self.unsynced_since.is_none() {
+            self.unsynced_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn next_file(&mut self) -> Result<(), Failure> {
+        self.sync()?;
+        if let Some(open) = self.open.take() {
+            // Also where syncs are not wanted: a torn end in the middle of the log is damage.
+            if open.synced < open.offset {
+                open.handle.sync().or_failure("sync", &open.path)?;
+            }
+            self.before = open.offset;
+        }
+        let file = self.next_file;
+        self.next_file += 1;
+        let (path, handle) = self.shared.pool.next(&*self.shared.disk, file)?;
+        self.shared.index.lock().logs.insert(file, Arc::clone(&handle));
+        self.open = Some(OpenLog { file, path, handle, seed: seed(file), offset: 0, synced: 0 });
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Failure> {
+        if self.unsynced_since.take().is_some()
+            && self.shared.options.durability != Durability::Os
+            && let Some(open) = &mut self.open
+        {
+            open.handle.sync().or_failure("sync", &open.path)?;
+            open.synced = open.offset;
+        }
+        Ok(())
+    }
+
+    fn durable(&mut self, position: u64) {
+        self.shared.progress.durable(position);
+        self.shared.inbox.durable(position, &mut self.woken);
+        for who in self.woken.drain(..) {
+            who.durable(crate::names::LogPosition(position));
+        }
+    }
+}

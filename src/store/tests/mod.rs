@@ -1,0 +1,112 @@
+//! The store as a whole, on a disk that can fail.
+
+mod crash;
+mod damage;
+mod life;
+mod threads;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::fake::FakeDisk;
+use super::*;
+use crate::message::{Message, Parts};
+
+const DIR: &str = "/data";
+
+/// A store that moves when it is told to.
+struct Hand {
+    store: Store,
+    writer: LogWriter,
+    recovered: Recovered,
+}
+
+fn options() -> Options {
+    Options { log_file: 4096, ..Options::new(DIR) }
+}
+
+fn open(disk: &FakeDisk) -> Hand {
+    try_open(disk, options()).unwrap()
+}
+
+fn try_open(disk: &FakeDisk, options: Options) -> Result<Hand, CannotOpen> {
+    let (store, writer, recovered) = Store::open_on(Arc::new(disk.clone()), options, true)?;
+    Ok(Hand { store, writer, recovered })
+}
+
+impl Hand {
+    /// One turn of the log's writer; as if somebody waited, if `urgent`.
+    fn commit(&mut self, urgent: bool) {
+        if self.store.failure().is_some() {
+            return;
+        }
+        let mut batch = self.store.shared.inbox.take(Vec::new());
+        batch.urgent |= urgent;
+        if let Err(failure) = self.writer.commit(&mut batch) {
+            self.store.shared.fail(failure);
+        }
+    }
+
+    fn publish(&self, queue: u64, position: u64, body: &[u8]) -> LogPosition {
+        self.store.append(new(queue, position, &message(body)))
+    }
+
+    fn gone(&self, queue: u64, first: u64, count: u64) -> LogPosition {
+        self.store.append(gone(queue, first, count))
+    }
+
+    /// All of a queue: position → body.
+    fn all(&self, queue: u64) -> BTreeMap<u64, Vec<u8>> {
+        all(&self.store, queue)
+    }
+
+    /// Leaves as if stopped in good order.
+    fn stop(mut self) {
+        self.commit(true);
+        self.writer.finish().unwrap();
+    }
+}
+
+fn all(store: &Store, queue: u64) -> BTreeMap<u64, Vec<u8>> {
+    fetch(store, queue, 0, usize::MAX).into_iter().map(|m| (m.position, body(&m))).collect()
+}
+
+fn fetch(store: &Store, queue: u64, from: u64, messages: usize) -> Vec<Stored> {
+    let wanted = Wanted { queue: QueueId(queue), from, messages, bytes: usize::MAX };
+    store.fetch(wanted).unwrap()
+}
+
+fn body(stored: &Stored) -> Vec<u8> {
+    stored.message.body().to_vec()
+}
+
+fn message(body: &[u8]) -> Message {
+    Message::from_parts(Parts {
+        exchange: b"x",
+        routing_key: b"key",
+        header: b"0123456789abcd",
+        body,
+        persistent: true,
+        priority: 0,
+    })
+}
+
+fn new(queue: u64, position: u64, message: &Message) -> Record<'_> {
+    Record::Message(NewMessage {
+        queue: QueueId(queue),
+        position,
+        message,
+        expires: None,
+        lasting: true,
+        shared: None,
+    })
+}
+
+fn gone<'a>(queue: u64, first: u64, count: u64) -> Record<'a> {
+    Record::Gone { queue: QueueId(queue), first, count, reason: Reason::Acknowledged }
+}
+
+fn log_path(file: u64) -> PathBuf {
+    log::path(Path::new(DIR), file)
+}

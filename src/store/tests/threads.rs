@@ -1,0 +1,134 @@
+//! The store with its threads, on a real disk.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+#[derive(Default)]
+struct Woken(AtomicUsize, parking_lot::Condvar, Mutex<LogPosition>);
+
+impl Waiter for Woken {
+    fn durable(&self, position: LogPosition) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        *self.2.lock() = position;
+        self.1.notify_all();
+    }
+}
+
+impl Woken {
+    fn wait(&self, position: LogPosition) {
+        let mut durable = self.2.lock();
+        while *durable < position {
+            self.1.wait(&mut durable);
+        }
+    }
+}
+
+#[test]
+fn many_publish_and_each_hears_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { log_file: 1 << 20, ..Options::new(dir.path()) };
+    let (store, _) = Store::open(options.clone()).unwrap();
+    std::thread::scope(|scope| {
+        for queue in 0..4u64 {
+            let store = &store;
+            scope.spawn(move || {
+                let woken = Arc::new(Woken::default());
+                let registration = Registration::new(woken.clone());
+                let message = message(&[queue as u8; 100]);
+                for round in 0..200 {
+                    let mut last = LogPosition(0);
+                    for n in 0..20 {
+                        last = store.append(new(queue, round * 20 + n, &message));
+                        if store.ask(last, &registration) == Asked::Now {
+                            continue;
+                        }
+                    }
+                    while store.durable_position() < last {
+                        match store.ask(last, &registration) {
+                            Asked::Now => {}
+                            Asked::Later => woken.wait(LogPosition(1)),
+                            Asked::Never => panic!("the store has failed"),
+                        }
+                        std::thread::yield_now();
+                    }
+                    store.append(gone(queue, round * 20, 10));
+                }
+            });
+        }
+    });
+    drop(store);
+    let (store, recovered) = Store::open(options).unwrap();
+    assert_eq!(recovered.queues.len(), 4);
+    for queue in 0..4 {
+        let want: Vec<u64> = (0..4000).filter(|position| position % 20 >= 10).collect();
+        assert_eq!(all(&store, queue).into_keys().collect::<Vec<_>>(), want);
+    }
+}
+
+#[test]
+fn one_commit_wakes_a_session_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    let woken = Arc::new(Woken::default());
+    let registration = Registration::new(woken.clone());
+    let content = message(b"x");
+    let records: Vec<_> = (0..1000).map(|position| new(1, position, &content)).collect();
+    let last = store.append_all(records);
+    for position in 1..=1000 {
+        assert_ne!(store.ask(LogPosition(position), &registration), Asked::Never);
+    }
+    woken.wait(last);
+    assert!(woken.0.load(Ordering::Relaxed) <= 3, "{woken_count:?}", woken_count = woken.0);
+}
+
+#[test]
+fn a_fetch_sees_what_was_appended_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    let content = message(b"x");
+    for position in 0..50 {
+        store.append(new(1, position, &content));
+        let stored = fetch(&store, 1, position, 1);
+        assert_eq!(stored.iter().map(|s| s.position).collect::<Vec<_>>(), [position]);
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_is_durable_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    let last = store.append(new(1, 0, &message(b"x")));
+    // Nobody asks; the test itself gives up after a while.
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while store.durable_position() < last && std::time::Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert_eq!(store.durable_position(), last);
+}
+
+#[test]
+fn a_full_inbox_says_so_and_says_when_it_is_not() {
+    struct Room(Mutex<bool>, parking_lot::Condvar);
+    impl Waiter for Room {
+        fn durable(&self, _: LogPosition) {}
+        fn room(&self) {
+            *self.0.lock() = true;
+            self.1.notify_all();
+        }
+    }
+    let disk = FakeDisk::default();
+    let mut hand = try_open(&disk, Options { room: 10_000, ..options() }).unwrap();
+    let room = Arc::new(Room(Mutex::default(), parking_lot::Condvar::new()));
+    let registration = Registration::new(room.clone());
+    assert_eq!(hand.store.ask_for_room(&registration), Asked::Now);
+    let mut position = 0;
+    while hand.store.has_room() {
+        hand.publish(1, position, &[0; 1000]);
+        position += 1;
+    }
+    assert_eq!(position, 10);
+    assert_eq!(hand.store.ask_for_room(&registration), Asked::Later);
+    hand.commit(false);
+    assert!(*room.0.lock() && hand.store.has_room());
+}
