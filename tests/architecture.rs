@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("store", "names message config"),
     ("auth", "names wire config"),
     ("broker", "names message wire protocol routing queue topology config store auth"),
-    ("net", "names message wire protocol queue config auth broker"),
+    ("net", "names message wire protocol queue config store auth broker"),
     ("metrics", "names config broker"),
     ("management", "names message wire protocol routing queue topology config auth broker metrics"),
     ("perf", "wire message"), // message only in its tests, which encode deliveries

@@ -12,4 +12,5 @@ mod read_buffer;
 mod server_properties;
 mod session;
 mod settling;
+mod waiting;
 mod writer;

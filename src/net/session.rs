@@ -11,6 +11,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::read_buffer::ReadBuffer;
+use super::waiting::Held;
 use super::writer;
 use crate::auth::Users;
 use crate::broker::Broker;
@@ -19,14 +20,14 @@ use crate::broker::publish::Publisher;
 use crate::broker::settle::{Gathered, channel_gone};
 use crate::broker::transaction::Operation;
 use crate::broker::vhost::Vhost;
-use crate::names::{ConnectionId, LogPosition, UserName};
-use crate::protocol::channel::{Channel, Mode};
+use crate::names::{ConnectionId, UserName};
+use crate::protocol::channel::Channel;
 use crate::protocol::connection::{Connection, Offer};
 use crate::protocol::content::Limits;
 use crate::protocol::fault::{Fault, Scope};
-use crate::store::{Asked, Registration};
+use crate::store::Registration;
 use crate::wire::frame::OVERHEAD;
-use crate::wire::method::{AnyMethod, MethodId, connection};
+use crate::wire::method::{AnyMethod, connection};
 
 /// After a read of this size the session lets others have a turn before the next one.
 const LARGE_READ: usize = 32 * 1024;
@@ -64,28 +65,21 @@ pub(super) struct Session {
     /// Before the end, the client is kept waiting.
     pub(super) refused: bool,
     /// Publishers wait for memory, and this is one.
-    blocked: bool,
+    pub(super) blocked: bool,
     /// Publishers wait for the log to catch up, and this is one.
-    log_is_full: bool,
+    pub(super) log_is_full: bool,
     /// Channels with publishes that wait for the log to be confirmed.
-    unconfirmed: Vec<u16>,
+    pub(super) unconfirmed: Vec<u16>,
     /// An answer that waits for the log. Nothing is read meanwhile.
-    held: Option<Held>,
+    pub(super) held: Option<Held>,
     /// How the store wakes this session.
-    registration: Option<Registration>,
+    pub(super) registration: Option<Registration>,
     /// The protocol header has come.
     greeted: bool,
     /// When something is to be done although nothing happens.
     alarm: Instant,
     received: bool,
     silent_ticks: u8,
-}
-
-/// An answer that is given once the log is durable up to a position.
-struct Held {
-    position: LogPosition,
-    channel: u16,
-    answer: AnyMethod,
 }
 
 /// Serves a connection until it ends.
@@ -272,103 +266,6 @@ impl Session {
         self.answer_what_is_safe();
     }
 
-    /// A log that does not keep up holds publishers back.
-    fn wait_for_the_log_to_catch_up(&mut self) {
-        let broker = Arc::clone(&self.common.broker);
-        if let Some(store) = &broker.shared.store
-            && !store.has_room()
-        {
-            self.log_is_full = store.ask_for_room(self.registration()) == Asked::Later;
-        }
-    }
-
-    /// Whether an answer waits, and what follows it as well.
-    #[inline]
-    pub(super) fn is_held(&self) -> bool {
-        self.held.is_some()
-    }
-
-    /// Gives an answer once the log is durable up to a position.
-    pub(super) fn answer_once_safe(
-        &mut self,
-        channel: u16,
-        answer: AnyMethod,
-        position: LogPosition,
-    ) {
-        if position <= self.common.broker.shared.durable_position() || !self.asks_for(position) {
-            self.outbox.send(channel, &answer);
-        } else {
-            self.held = Some(Held { position, channel, answer });
-        }
-    }
-
-    /// Asks to be woken once the log is durable up to a position. Returns whether that will be.
-    fn asks_for(&mut self, position: LogPosition) -> bool {
-        let broker = Arc::clone(&self.common.broker);
-        let Some(store) = &broker.shared.store else { return false };
-        match store.ask(position, self.registration()) {
-            Asked::Later => true,
-            Asked::Now => {
-                self.outbox.wake_session();
-                true
-            }
-            // The broker is about to end; whoever waits is told so by that.
-            Asked::Never => true,
-        }
-    }
-
-    fn registration(&mut self) -> &Registration {
-        let outbox = &self.outbox;
-        self.registration.get_or_insert_with(|| Registration::new(Arc::clone(outbox) as _))
-    }
-
-    /// Gives the answer that waited for the log, and confirms what is safe now.
-    fn answer_what_is_safe(&mut self) {
-        let durable = self.common.broker.shared.durable_position();
-        if let Some(held) = self.held.take_if(|held| held.position <= durable) {
-            self.outbox.send(held.channel, &held.answer);
-        } else if let Some(position) = self.held.as_ref().map(|held| held.position) {
-            self.asks_for(position);
-        }
-        for number in std::mem::take(&mut self.unconfirmed) {
-            self.confirm(number, durable);
-        }
-    }
-
-    /// Confirms what is safe of a channel's publishes, and waits for the rest.
-    fn confirm(&mut self, number: u16, durable: LogPosition) {
-        let Some(channel) = self.channels.get_mut(&number) else { return };
-        let Mode::Confirm(confirms) = &mut channel.mode else { return };
-        if let Some(confirmed) = confirms.release(durable) {
-            let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
-            self.outbox.lock().out().confirm(number, MethodId::ACK, tag, multiple);
-        }
-        if let Some(position) = confirms.next_position() {
-            if !self.unconfirmed.contains(&number) {
-                self.unconfirmed.push(number);
-            }
-            self.asks_for(position);
-        }
-    }
-
-    fn block(&mut self) {
-        self.blocked = true;
-        let reason = "low on memory".into();
-        self.tell_if_capable(connection::AMQPMethod::Blocked(connection::Blocked { reason }));
-        tracing::warn!(connection = %self.name(), "publisher waits: low on memory");
-    }
-
-    fn unblock(&mut self) {
-        self.blocked = false;
-        self.tell_if_capable(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
-    }
-
-    fn tell_if_capable(&self, method: connection::AMQPMethod) {
-        if self.connection.client().is_capable_of("connection.blocked") {
-            self.outbox.send(0, &AnyMethod::Connection(method));
-        }
-    }
-
     /// Half a heartbeat has passed, or a deadline.
     fn tick(&mut self) {
         if self.connection.is_closing() {
@@ -412,31 +309,6 @@ impl Session {
         let out_payload = if unlimited { usize::MAX } else { frame_max - OVERHEAD };
         let cancel_notify = self.connection.client().is_capable_of("consumer_cancel_notify");
         self.outbox.lock().tuned(out_payload, cancel_notify);
-    }
-
-    /// Gives every queue its turn that this read concerns, and confirms what is safe. Returns
-    /// the log position that makes all of it safe.
-    pub(super) fn flush(&mut self) -> LogPosition {
-        if !self.gathered.is_empty() {
-            self.gathered.flush();
-        }
-        let Some(publisher) = &mut self.publisher else { return LogPosition::default() };
-        if publisher.is_empty() && self.confirming.is_empty() {
-            return LogPosition::default();
-        }
-        let position = publisher.flush();
-        if !self.confirming.is_empty() {
-            let durable = self.common.broker.shared.durable_position();
-            for number in std::mem::take(&mut self.confirming) {
-                if let Some(Mode::Confirm(confirms)) =
-                    self.channels.get_mut(&number).map(|channel| &mut channel.mode)
-                {
-                    confirms.appended(position);
-                }
-                self.confirm(number, durable);
-            }
-        }
-        position
     }
 
     /// A channel is gone: what it had goes back.

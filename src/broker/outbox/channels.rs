@@ -1,0 +1,186 @@
+//! What each channel of a peer has outstanding: its ledger, its consumers, and where its
+//! deliveries come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Closed, Returned, Source, Stalled, State};
+use crate::broker::live_queue::LiveQueue;
+use crate::names::{ConsumerTag, DeliveryId};
+use crate::protocol::deliveries::{Deliveries, Outstanding};
+use crate::protocol::fault::Fault;
+use crate::queue::Delivery;
+
+/// What a channel has outstanding.
+#[derive(Default)]
+pub(super) struct ChannelState {
+    pub(super) deliveries: Deliveries<Source>,
+    /// The queues that deliveries come from, by source number.
+    sources: Vec<Option<SourceState>>,
+    pub(super) consumers: BTreeMap<ConsumerTag, Stalled>,
+    /// Consumers that were refused because the whole channel has a limit (qos global).
+    pub(super) limited: Vec<Stalled>,
+}
+
+struct SourceState {
+    queue: Arc<LiveQueue>,
+    /// Consumers and outstanding deliveries that refer to it.
+    users: usize,
+}
+
+impl State {
+    /// channel.open
+    pub fn open_channel(&mut self, number: u16) {
+        self.channels.insert(number, Box::default());
+    }
+
+    /// The channel is gone. Returns what it leaves behind.
+    pub fn close_channel(&mut self, number: u16) -> Closed {
+        let Some(mut channel) = self.channels.remove(&number) else { return Closed::default() };
+        let mut outstanding = Vec::with_capacity(channel.deliveries.len());
+        let sources = &channel.sources;
+        channel.deliveries.take_all(|_, each| {
+            outstanding.push((Arc::clone(source_queue(sources, each.source)), each.id));
+        });
+        let consumers = std::mem::take(&mut channel.consumers).into_values().collect();
+        Closed { consumers, outstanding }
+    }
+
+    /// Registers a queue as a source of deliveries.
+    pub fn add_source(&mut self, number: u16, queue: &Arc<LiveQueue>) -> Option<Source> {
+        Some(self.channel(number)?.add_source(queue))
+    }
+
+    /// A source has one user less: a consumer, or the basic.get that found nothing.
+    pub fn release_source(&mut self, number: u16, source: Source) {
+        if let Some(channel) = self.channel(number) {
+            channel.release_source(source);
+        }
+    }
+
+    /// Whether the channel has a consumer of this name.
+    pub fn has_consumer(&mut self, number: u16, tag: &str) -> bool {
+        self.channel(number).is_some_and(|channel| channel.consumers.contains_key(tag))
+    }
+
+    /// A consumer was added.
+    pub fn add_consumer(&mut self, number: u16, tag: ConsumerTag, consumer: Stalled) {
+        if let Some(channel) = self.channel(number) {
+            channel.consumers.insert(tag, consumer);
+        }
+    }
+
+    /// A consumer was cancelled by its client.
+    pub fn remove_consumer(&mut self, number: u16, tag: &str) -> Option<Stalled> {
+        let channel = self.channel(number)?;
+        let consumer = channel.consumers.remove(tag)?;
+        if let Some(source) = channel.source_of(&consumer.queue) {
+            channel.release_source(source);
+        }
+        Some(consumer)
+    }
+
+    /// Sets what the whole channel may have outstanding (0: no limit). Returns consumers that
+    /// may take more now.
+    pub fn limit_channel(&mut self, number: u16, limit: u16) -> Vec<Stalled> {
+        let Some(channel) = self.channel(number) else { return Vec::new() };
+        channel.deliveries.set_limit(limit);
+        std::mem::take(&mut channel.limited)
+    }
+
+    /// Takes out what a client settles; `each` gets every delivery with its tag. Returns
+    /// consumers that may take more now.
+    #[inline]
+    pub fn settle(
+        &mut self,
+        number: u16,
+        tag: u64,
+        multiple: bool,
+        mut each: impl FnMut(u64, &Arc<LiveQueue>, Outstanding<Source>),
+    ) -> Result<Vec<Stalled>, Fault> {
+        let Some(channel) = self.channel(number) else { return Ok(Vec::new()) };
+        let sources = &mut channel.sources;
+        channel.deliveries.settle(tag, multiple, |tag, outstanding| {
+            each(tag, source_queue(sources, outstanding.source), outstanding);
+            release(sources, outstanding.source);
+        })?;
+        Ok(channel.take_limited())
+    }
+
+    /// Puts a delivery back that a rolled back transaction had settled.
+    pub fn restore(&mut self, number: u16, tag: u64, queue: &Arc<LiveQueue>, id: DeliveryId) {
+        if let Some(channel) = self.channel(number) {
+            let source = channel.add_source(queue);
+            channel.deliveries.restore(tag, Outstanding { source, id });
+        }
+    }
+
+    /// Everything outstanding on a channel, to be requeued (basic.recover).
+    pub fn take_outstanding(&mut self, number: u16) -> Vec<Returned> {
+        let mut all = Vec::new();
+        if let Some(channel) = self.channel(number) {
+            let sources = &mut channel.sources;
+            channel.deliveries.take_all(|_, outstanding| {
+                all.push((Arc::clone(source_queue(sources, outstanding.source)), outstanding.id));
+                release(sources, outstanding.source);
+            });
+        }
+        all
+    }
+}
+
+impl ChannelState {
+    #[inline]
+    pub(super) fn hand_out(&mut self, source: Source, delivery: &Delivery) -> u64 {
+        if delivery.id.is_some()
+            && let Some(Some(state)) = self.sources.get_mut(source as usize)
+        {
+            state.users += 1;
+        }
+        self.deliveries.hand_out(source, delivery.id)
+    }
+
+    fn add_source(&mut self, queue: &Arc<LiveQueue>) -> Source {
+        let free = || self.sources.iter().position(Option::is_none);
+        let at = self.source_of(queue).map(|source| source as usize).or_else(free);
+        let at = at.unwrap_or_else(|| {
+            self.sources.push(None);
+            self.sources.len() - 1
+        });
+        let source = &mut self.sources[at];
+        source.get_or_insert_with(|| SourceState { queue: Arc::clone(queue), users: 0 }).users += 1;
+        u32::try_from(at).expect("fewer than 4 G sources on a channel")
+    }
+
+    fn source_of(&self, queue: &Arc<LiveQueue>) -> Option<Source> {
+        let is_it = |source: &SourceState| Arc::ptr_eq(&source.queue, queue);
+        let at = self.sources.iter().position(|source| source.as_ref().is_some_and(is_it))?;
+        u32::try_from(at).ok()
+    }
+
+    pub(super) fn release_source(&mut self, source: Source) {
+        release(&mut self.sources, source);
+    }
+
+    #[inline]
+    fn take_limited(&mut self) -> Vec<Stalled> {
+        if self.limited.is_empty() { Vec::new() } else { std::mem::take(&mut self.limited) }
+    }
+}
+
+#[inline]
+fn source_queue(sources: &[Option<SourceState>], source: Source) -> &Arc<LiveQueue> {
+    let state = sources[source as usize].as_ref();
+    &state.expect("an outstanding delivery keeps its source").queue
+}
+
+#[inline]
+fn release(sources: &mut [Option<SourceState>], source: Source) {
+    let slot = &mut sources[source as usize];
+    if let Some(state) = slot {
+        state.users -= 1;
+        if state.users == 0 {
+            *slot = None;
+        }
+    }
+}

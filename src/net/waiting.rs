@@ -1,0 +1,140 @@
+//! What a session waits for: memory, the log, and what the log makes safe.
+
+use std::sync::Arc;
+
+use super::session::Session;
+use crate::names::LogPosition;
+use crate::protocol::channel::Mode;
+use crate::store::{Asked, Registration};
+use crate::wire::method::{AnyMethod, MethodId, connection};
+
+/// An answer that is given once the log is durable up to a position.
+pub(super) struct Held {
+    position: LogPosition,
+    channel: u16,
+    answer: AnyMethod,
+}
+
+impl Session {
+    pub(super) fn block(&mut self) {
+        self.blocked = true;
+        let reason = "low on memory".into();
+        self.tell_if_capable(connection::AMQPMethod::Blocked(connection::Blocked { reason }));
+        tracing::warn!(connection = %self.name(), "publisher waits: low on memory");
+    }
+
+    pub(super) fn unblock(&mut self) {
+        self.blocked = false;
+        self.tell_if_capable(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
+    }
+
+    pub(super) fn tell_if_capable(&self, method: connection::AMQPMethod) {
+        if self.connection.client().is_capable_of("connection.blocked") {
+            self.outbox.send(0, &AnyMethod::Connection(method));
+        }
+    }
+
+    /// A log that does not keep up holds publishers back.
+    pub(super) fn wait_for_the_log_to_catch_up(&mut self) {
+        let broker = Arc::clone(&self.common.broker);
+        if let Some(store) = &broker.shared.store
+            && !store.has_room()
+        {
+            self.log_is_full = store.ask_for_room(self.registration()) == Asked::Later;
+        }
+    }
+
+    /// Whether an answer waits, and what follows it as well.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Gives an answer once the log is durable up to a position.
+    pub(super) fn answer_once_safe(
+        &mut self,
+        channel: u16,
+        answer: AnyMethod,
+        position: LogPosition,
+    ) {
+        if position <= self.common.broker.shared.durable_position() || !self.asks_for(position) {
+            self.outbox.send(channel, &answer);
+        } else {
+            self.held = Some(Held { position, channel, answer });
+        }
+    }
+
+    /// Asks to be woken once the log is durable up to a position. Returns whether that will be.
+    pub(super) fn asks_for(&mut self, position: LogPosition) -> bool {
+        let broker = Arc::clone(&self.common.broker);
+        let Some(store) = &broker.shared.store else { return false };
+        match store.ask(position, self.registration()) {
+            Asked::Later => true,
+            Asked::Now => {
+                self.outbox.wake_session();
+                true
+            }
+            // The broker is about to end; whoever waits is told so by that.
+            Asked::Never => true,
+        }
+    }
+
+    pub(super) fn registration(&mut self) -> &Registration {
+        let outbox = &self.outbox;
+        self.registration.get_or_insert_with(|| Registration::new(Arc::clone(outbox) as _))
+    }
+
+    /// Gives the answer that waited for the log, and confirms what is safe now.
+    pub(super) fn answer_what_is_safe(&mut self) {
+        let durable = self.common.broker.shared.durable_position();
+        if let Some(held) = self.held.take_if(|held| held.position <= durable) {
+            self.outbox.send(held.channel, &held.answer);
+        } else if let Some(position) = self.held.as_ref().map(|held| held.position) {
+            self.asks_for(position);
+        }
+        for number in std::mem::take(&mut self.unconfirmed) {
+            self.confirm(number, durable);
+        }
+    }
+
+    /// Confirms what is safe of a channel's publishes, and waits for the rest.
+    pub(super) fn confirm(&mut self, number: u16, durable: LogPosition) {
+        let Some(channel) = self.channels.get_mut(&number) else { return };
+        let Mode::Confirm(confirms) = &mut channel.mode else { return };
+        if let Some(confirmed) = confirms.release(durable) {
+            let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
+            self.outbox.lock().out().confirm(number, MethodId::ACK, tag, multiple);
+        }
+        if let Some(position) = confirms.next_position() {
+            if !self.unconfirmed.contains(&number) {
+                self.unconfirmed.push(number);
+            }
+            self.asks_for(position);
+        }
+    }
+
+    /// Gives every queue its turn that this read concerns, and confirms what is safe. Returns
+    /// the log position that makes all of it safe.
+    pub(super) fn flush(&mut self) -> LogPosition {
+        if !self.gathered.is_empty() {
+            self.gathered.flush();
+        }
+        let Some(publisher) = &mut self.publisher else { return LogPosition::default() };
+        if publisher.is_empty() && self.confirming.is_empty() {
+            return LogPosition::default();
+        }
+        let position = publisher.flush();
+        if !self.confirming.is_empty() {
+            let durable = self.common.broker.shared.durable_position();
+            for number in std::mem::take(&mut self.confirming) {
+                if let Some(Mode::Confirm(confirms)) =
+                    self.channels.get_mut(&number).map(|channel| &mut channel.mode)
+                {
+                    confirms.appended(position);
+                }
+                self.confirm(number, durable);
+            }
+        }
+        position
+    }
+}
