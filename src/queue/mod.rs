@@ -400,7 +400,7 @@ impl Queue {
         if if_unused && !self.consumers.is_empty() {
             return Err(Undeletable::InUse);
         }
-        if if_empty && self.ready.len() > 0 {
+        if if_empty && !self.ready.is_empty() {
             return Err(Undeletable::NotEmpty);
         }
         let count = self.ready.len();

@@ -59,6 +59,11 @@ impl Ready {
         self.at_hand() + self.away.count
     }
 
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How many of them are in memory.
     #[inline]
     pub fn at_hand(&self) -> usize {
