@@ -129,15 +129,12 @@ impl Server {
 async fn watch_memory(broker: Arc<Broker>) {
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut was_full = false;
     loop {
         ticks.tick().await;
+        // Not whether it was full at the last look: it may have been full in between, and whoever
+        // stopped then waits all the same.
         let memory = &broker.shared.memory;
-        if memory.is_full() && !was_full {
-            was_full = true;
-            tracing::warn!(bytes = memory.used(), "memory for messages is full: publishers wait");
-        } else if was_full && memory.has_room_again() {
-            was_full = false;
+        if memory.take_awaited() {
             tracing::info!(bytes = memory.used(), "memory for messages has room again");
             broker.peers.wake_all();
         }

@@ -1,6 +1,6 @@
 //! Buffers that are used again, and how many bytes of messages the broker holds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -43,12 +43,14 @@ impl BufferPool {
 pub struct MessageMemory {
     used: AtomicUsize,
     limit: usize,
+    /// A publisher waits for room.
+    awaited: AtomicBool,
 }
 
 impl MessageMemory {
     /// Nothing held yet.
     pub fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
+        Self { used: AtomicUsize::new(0), limit, awaited: AtomicBool::new(false) }
     }
 
     /// A queue's holding changed.
@@ -76,5 +78,16 @@ impl MessageMemory {
     /// stop again at once.
     pub fn has_room_again(&self) -> bool {
         self.used() <= self.limit - self.limit / 20
+    }
+
+    /// A publisher waits until there is room: whoever watches the memory wakes it.
+    pub fn await_room(&self) {
+        self.awaited.store(true, Ordering::Release);
+    }
+
+    /// Whether publishers that wait are to be woken. Who finds no room after all waits again
+    /// ([`Self::await_room`]).
+    pub fn take_awaited(&self) -> bool {
+        self.has_room_again() && self.awaited.swap(false, Ordering::AcqRel)
     }
 }

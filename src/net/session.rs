@@ -230,7 +230,7 @@ impl Session {
         }
         understood += self.frames(&bytes[understood..]);
         self.flush();
-        if std::mem::take(&mut self.published) {
+        if std::mem::take(&mut self.published) && !self.connection.is_closing() {
             if self.common.broker.shared.memory.is_full() {
                 self.block();
             }
@@ -258,8 +258,11 @@ impl Session {
         if let Some(order) = order {
             self.close_by(order);
         }
-        if self.blocked && self.common.broker.shared.memory.has_room_again() {
+        let memory = &self.common.broker.shared.memory;
+        if self.blocked && memory.has_room_again() {
             self.unblock();
+        } else if self.blocked {
+            memory.await_room();
         }
         self.log_is_full = false;
         self.wait_for_the_log_to_catch_up();

@@ -18,6 +18,7 @@ pub(super) struct Held {
 impl Session {
     pub(super) fn block(&mut self) {
         self.blocked = true;
+        self.common.broker.shared.memory.await_room();
         let reason = "low on memory".into();
         self.tell_if_capable(connection::AMQPMethod::Blocked(connection::Blocked { reason }));
         tracing::warn!(connection = %self.name(), "publisher waits: low on memory");

@@ -108,7 +108,18 @@ class Connection:
     def get(self, queue):
         """basic.get: a Delivery or None."""
         self.method("basic.get", queue=queue)
-        return self._await(Delivery, "basic.get-empty") or None
+        answer = self._await(Delivery, "basic.get-empty")
+        return answer if isinstance(answer, Delivery) else None
+
+    def exists(self, name, **fields):
+        """Whether a passive declare finds it: the answer's fields, or None."""
+        try:
+            return self.call(name, passive=True, **fields)
+        except Refused as refusal:
+            if refusal.code != 404:
+                raise
+            self.call("channel.open")
+            return None
 
     def reopen_channel(self):
         """Closes the channel, which gives back what is unacked, and opens it again."""

@@ -58,10 +58,12 @@ class PowerDisk:
         self.server.stdin.flush()
         return json.loads(self.server.stdout.readline())
 
-    def restart(self):
+    def restart(self, keep=None):
         """Turns the power on again after a cut; nobody may have files open."""
         self.off()
         os.replace(self.after, self.image)
+        if keep:
+            run("cp", "--sparse=always", self.image, keep)
         self.on()
 
     def off(self):
