@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,7 +130,10 @@ class Connection:
 
     def events(self, timeout):
         """What happened: what has arrived already, or else what arrives within the timeout."""
+        deadline = time.monotonic() + timeout
         self._read(0 if self.happened else timeout)
+        while not self.happened and (left := deadline - time.monotonic()) > 0:
+            self._read(left)                       # a part of a message has arrived, or nothing
         happened, self.happened = self.happened, []
         return happened
 

@@ -1,0 +1,25 @@
+//! Warren over real sockets: every test starts a broker of its own and talks to it with lapin or
+//! frame by frame.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cancelling;
+mod channels;
+mod closing;
+mod confirms;
+mod consuming;
+mod full_memory;
+mod handshake;
+mod heartbeats;
+mod limits;
+mod mistakes;
+mod prefetch;
+mod publishing;
+mod reply_to;
+mod returning;
+mod shutdown;
+mod stalled_consumers;
+mod tables;
+mod transactions;
+mod tuning;

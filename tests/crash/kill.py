@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Kills the broker with signal 9 under load, and looks whether everything promised is still there."""
+
+import environment  # noqa: F401  (first: it brings pika)
+
+import shutil
+import sys
+
+import rounds
+
+
+class Killed(rounds.World):
+    def durability(self, rng):
+        return rng.choice(("confirm", "confirm", "always", "os"))
+
+    def crash(self, rng):
+        self.journal.ended.set()
+        if rng.random() < 0.1:
+            self.broker.stop()
+            self.journal.all_lasted()
+            return "stopped"
+        self.broker.kill()
+        return "killed"
+
+    def save(self):
+        shutil.rmtree(self.dir / "crashed", ignore_errors=True)
+        shutil.copytree(self.data, self.dir / "crashed")
+
+
+def main():
+    options = rounds.arguments(__doc__).parse_args()
+    passed, failed = rounds.run(Killed, options)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
