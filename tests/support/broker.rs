@@ -51,7 +51,7 @@ impl TestBroker {
     }
 
     fn runtime(&self) -> &Runtime {
-        self.runtime().as_ref().expect("the runtime is there until the end")
+        self.runtime.as_ref().expect("the runtime is there until the end")
     }
 
     pub(crate) fn server(&self) -> &Server {
