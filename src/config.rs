@@ -45,13 +45,13 @@ pub struct DataConfig {
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// It is on disk: it survives a power cut.
+    #[default]
     Confirm,
     /// The same, and what nobody asked a confirm for is synced at once too.
     Always,
     /// The operating system has it: it survives a crash of the broker, not a power cut.
     Os,
     /// Nothing: the broker writes no files and starts empty.
-    #[default]
     None,
 }
 

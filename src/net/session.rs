@@ -96,8 +96,7 @@ pub(super) async fn serve(common: Arc<Common>, socket: TcpStream, peer: SocketAd
     if session.refused {
         tokio::time::sleep(REFUSAL_DELAY).await;
     }
-    outbox.close();
-    session.common.broker.peers.leave(id);
+    drop(session);
     let abort = writer.abort_handle();
     // What was said last (a close, a close-ok) gets time to arrive; then the client's own end is
     // awaited, because ending first would make the system throw away what it has not read.
@@ -118,6 +117,15 @@ async fn drain(read: &OwnedReadHalf) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }
+    }
+}
+
+/// However a session ends, also by a panic: what it held goes back, and its writer ends.
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.release();
+        self.outbox.close();
+        self.common.broker.peers.leave(self.id);
     }
 }
 

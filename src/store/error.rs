@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::catalog::CatalogError;
 use super::format::FORMAT;
 use super::format::read::Flaw;
 
@@ -57,6 +58,9 @@ pub enum CannotOpen {
         .0.display()
     )]
     Missing(PathBuf),
+    /// The catalogue cannot be used.
+    #[error("{0}")]
+    Catalog(#[from] CatalogError),
     /// A file belongs to another data directory.
     #[error(
         "{} belongs to another data directory than the files beside it; move it away",
@@ -103,6 +107,11 @@ pub enum CannotFetch {
 }
 
 impl Failure {
+    /// What was read is not what was once written.
+    pub(crate) fn damaged(path: &Path, offset: u64, flaw: Flaw) -> Self {
+        Self::new("go on with", path, io::Error::other(format!("damaged at byte {offset}: {flaw}")))
+    }
+
     pub(crate) fn new(what: &'static str, path: &Path, error: io::Error) -> Self {
         Self { what, path: path.into(), error: Arc::new(error) }
     }

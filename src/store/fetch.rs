@@ -1,16 +1,19 @@
 //! Messages back from the disk.
+//!
+//! Where they stand is looked up under the index' lock, they are read without it. Whoever reads
+//! holds on to the file, so it is not written over meanwhile.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::DiskFile;
 use super::error::CannotFetch;
-use super::format::file_header::seed;
-use super::format::read::{Flaw, Found, View, look};
+use super::format::file_header;
+use super::format::read::{Flaw, Found, Raw, View, look};
 use super::index::hot::Spot;
-use super::index::queue::Particulars;
-use super::log;
+use super::index::queue::{Particulars, QueueIndex};
 use super::shared::Shared;
+use super::{log, segments};
 use crate::message::Message;
 use crate::names::QueueId;
 
@@ -18,6 +21,8 @@ use crate::names::QueueId;
 const GAP: u64 = 16 << 10;
 /// … up to so many bytes.
 const READ: u64 = 1 << 20;
+/// Bytes of a run that are read at once, at least.
+const STEP: usize = 64 << 10;
 
 /// A message as it is stored.
 #[derive(Clone, Debug)]
@@ -41,7 +46,7 @@ pub struct Wanted {
     pub from: u64,
     /// How many messages at most.
     pub messages: usize,
-    /// How many bytes at most; one message is fetched whatever it has.
+    /// About how many bytes at most; one message is fetched whatever it has.
     pub bytes: usize,
 }
 
@@ -49,24 +54,46 @@ struct Pick {
     position: u64,
     deliveries: u32,
     particulars: Option<Particulars>,
-    spot: Spot,
     handle: Arc<dyn DiskFile>,
+    stands: Stands,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Log(Spot),
+    Run(RunPlace),
+}
+
+/// A run, and where in its segment it stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct RunPlace {
+    segment: u64,
+    first: u64,
+    begin: u64,
+    /// Where to read from: the last fetch may have left off there.
+    from: u64,
+    end: u64,
 }
 
 impl Shared {
     /// Fetches messages in order of their positions. What was appended before the call is seen;
     /// for what is not written yet it waits.
     pub(crate) fn fetch(&self, wanted: Wanted) -> Result<Vec<Stored>, CannotFetch> {
-        let mut picks = self.pick(wanted);
-        if picks.1 && !self.by_hand && self.wait_for_tail() {
-            picks = self.pick(wanted);
+        let (mut picks, mut more) = self.pick(wanted);
+        if more && !self.by_hand && self.wait_for_tail() {
+            (picks, more) = self.pick(wanted);
         }
-        if picks.1
-            && let Some(failure) = self.failure.get()
-        {
+        if more && let Some(failure) = self.failure.get() {
             return Err(CannotFetch::Failed(failure.clone()));
         }
-        self.read(&picks.0)
+        let mut stored = Vec::with_capacity(picks.len());
+        for together in picks.chunk_by(|a, b| a.is_near(b)) {
+            match together[0].stands {
+                Stands::Log(_) => self.read_log(together, &mut stored)?,
+                Stands::Run(run) => self.read_run(wanted.queue, run, together, &mut stored)?,
+            }
+        }
+        Ok(stored)
     }
 
     /// Has the log written up to its end. Returns whether it was not.
@@ -82,67 +109,180 @@ impl Shared {
     fn pick(&self, wanted: Wanted) -> (Vec<Pick>, bool) {
         let index = self.index.lock();
         let Some(queue) = index.get(wanted.queue) else { return (Vec::new(), true) };
-        let mut picks = Vec::new();
-        let mut bytes = 0;
-        for (position, spot) in queue.hot.from(wanted.from) {
-            bytes += spot.len as usize;
+        let mut hot = queue.hot.from(wanted.from).peekable();
+        let mut cold = queue.cold.from(wanted.from).peekable();
+        let (mut picks, mut bytes) = (Vec::new(), 0);
+        loop {
+            let is_cold = match (hot.peek(), cold.peek()) {
+                (None, None) => return (picks, true),
+                (Some(_), None) => false,
+                (None, Some(_)) => true,
+                (Some((hot, _)), Some((cold, ..))) => cold < hot,
+            };
+            let (position, stands, handle, len) = if is_cold {
+                let Some((position, first, cold)) = cold.next() else { continue };
+                let (segment, offset) = (cold.run.segment, cold.run.offset);
+                let (upto, at) = cold.left_off;
+                let from = if upto <= position { offset + u64::from(at) } else { offset };
+                let end = offset + u64::from(cold.run.bytes);
+                let handle = index.segments.get(&segment).map(|segment| &segment.handle);
+                let place = RunPlace { segment, first, begin: offset, from, end };
+                let len = (cold.run.bytes / cold.run.stored) as usize;
+                (position, Stands::Run(place), handle, len)
+            } else {
+                let Some((position, spot)) = hot.next() else { continue };
+                let handle = index.logs.get(&spot.file.into());
+                (position, Stands::Log(spot), handle, spot.len as usize)
+            };
+            bytes += len;
             if picks.len() == wanted.messages || (bytes > wanted.bytes && !picks.is_empty()) {
                 return (picks, false);
             }
-            let Some(handle) = index.logs.get(&spot.file.into()) else { continue };
-            let deliveries = queue.deliveries.get(&position).copied().unwrap_or(0);
-            let particulars = queue.particulars.get(&position).copied();
-            let handle = Arc::clone(handle);
-            picks.push(Pick { position, deliveries, particulars, spot, handle });
+            let Some(handle) = handle.map(Arc::clone) else { continue };
+            picks.push(Pick::new(queue, position, stands, handle));
         }
-        let more = picks.len() < wanted.messages;
-        (picks, more)
     }
 
-    fn read(&self, picks: &[Pick]) -> Result<Vec<Stored>, CannotFetch> {
-        let mut stored = Vec::with_capacity(picks.len());
-        let mut bytes = Vec::new();
-        for run in picks.chunk_by(|a, b| {
-            let gap = b.spot.offset().checked_sub(a.spot.offset() + u64::from(a.spot.len));
-            a.spot.file == b.spot.file && gap.is_some_and(|gap| gap <= GAP)
-        }) {
-            let mut rest = run;
-            while let Some(first) = rest.first() {
-                let start = first.spot.offset();
-                let near = rest.iter().take_while(|pick| pick.spot.offset() < start + READ).count();
-                let (now, later) = rest.split_at(near.max(1));
-                rest = later;
-                let last = &now[now.len() - 1].spot;
-                let len = last.offset() + u64::from(last.len) - start;
-                bytes.resize(len as usize, 0);
-                let path = || log::path(&self.options.dir, first.spot.file.into());
-                let read = first.handle.read_at(&mut bytes, start);
-                let read = read.map_err(|source| CannotFetch::Io { path: path(), source })?;
-                for pick in now {
-                    let at = (pick.spot.offset() - start) as usize;
-                    let end = (at + pick.spot.len as usize).min(read);
-                    stored.push(decode(pick, bytes.get(at..end).unwrap_or_default(), &path)?);
-                }
+    /// Reads messages that stand near each other in the log.
+    fn read_log(&self, picks: &[Pick], stored: &mut Vec<Stored>) -> Result<(), CannotFetch> {
+        let mut rest: Vec<(&Pick, Spot)> = Vec::with_capacity(picks.len());
+        rest.extend(picks.iter().filter_map(|pick| match pick.stands {
+            Stands::Log(spot) => Some((pick, spot)),
+            Stands::Run(_) => None,
+        }));
+        let mut rest = &rest[..];
+        while let Some((pick, first)) = rest.first() {
+            let start = first.offset();
+            let near = rest.iter().take_while(|(_, spot)| spot.offset() < start + READ).count();
+            let (now, later) = rest.split_at(near.max(1));
+            rest = later;
+            let last = now[now.len() - 1].1;
+            let mut bytes = vec![0; (last.offset() + u64::from(last.len) - start) as usize];
+            let path = || log::path(&self.options.dir, first.file.into());
+            let read = read(&*pick.handle, &mut bytes, start, &path)?;
+            for (pick, spot) in now {
+                let at = (spot.offset() - start) as usize;
+                let end = (at + spot.len as usize).min(read);
+                let seed = file_header::seed(spot.file.into());
+                let bytes = bytes.get(at..end).unwrap_or_default();
+                let raw = record(bytes, seed, spot.offset(), &path)?;
+                stored.push(pick.decode(&raw, spot.offset(), &path)?);
             }
         }
-        Ok(stored)
+        Ok(())
+    }
+
+    /// Reads messages of one run.
+    fn read_run(
+        &self,
+        queue: QueueId,
+        run: RunPlace,
+        picks: &[Pick],
+        stored: &mut Vec<Stored>,
+    ) -> Result<(), CannotFetch> {
+        let path = || segments::path(&self.options.dir, run.segment);
+        let (seed, whole) = (segments::seed(run.segment), (run.end - run.from) as usize);
+        let (mut bytes, mut at) = (Vec::new(), 0);
+        let mut next = picks.iter().peekable();
+        while let Some(pick) = next.peek() {
+            let offset = run.from + at as u64;
+            let known = bytes.len();
+            let raw = match look(&bytes[at..], seed) {
+                Found::Record(raw) => raw,
+                // Not all of it has been read.
+                Found::End | Found::Bad(Flaw::Cut) if known < whole => {
+                    let more = STEP.max(known).min(whole - known);
+                    bytes.resize(known + more, 0);
+                    let start = run.from + known as u64;
+                    let read = read(&*pick.handle, &mut bytes[known..], start, &path)?;
+                    if read < more {
+                        return Err(damaged(Flaw::Ends, start + read as u64, &path));
+                    }
+                    continue;
+                }
+                Found::End => return Err(damaged(Flaw::Ends, offset, &path)),
+                Found::Bad(flaw) => return Err(damaged(flaw, offset, &path)),
+            };
+            match raw.message_at().filter(|at| *at <= (queue, pick.position)) {
+                Some((_, position)) if position == pick.position => {
+                    stored.push(pick.decode(&raw, offset, &path)?);
+                    next.next();
+                }
+                Some(_) => {}
+                None => return Err(damaged(Flaw::Content, offset, &path)),
+            }
+            at += raw.padded_len();
+        }
+        let (after, at) = (picks[picks.len() - 1].position + 1, run.from - run.begin + at as u64);
+        if let Some(queue) = self.index.lock().get_mut(queue) {
+            queue.cold.left_off(run.first, run.segment, after, at as u32);
+        }
+        Ok(())
     }
 }
 
-fn decode(pick: &Pick, bytes: &[u8], path: &dyn Fn() -> PathBuf) -> Result<Stored, CannotFetch> {
-    let damaged = |flaw| CannotFetch::Damaged { path: path(), offset: pick.spot.offset(), flaw };
-    let raw = match look(bytes, seed(pick.spot.file.into())) {
-        Found::Record(raw) => raw,
-        Found::End => return Err(damaged(Flaw::Ends)),
-        Found::Bad(flaw) => return Err(damaged(flaw)),
-    };
-    match raw.view().map_err(damaged)? {
-        View::Message(place, content) => Ok(Stored {
-            position: pick.position,
-            deliveries: pick.deliveries,
-            expires: pick.particulars.map_or(place.expires, |own| own.expires),
-            message: content.to_message(),
-        }),
-        _ => Err(damaged(Flaw::Content)),
+impl Pick {
+    fn new(queue: &QueueIndex, position: u64, stands: Stands, handle: Arc<dyn DiskFile>) -> Self {
+        let deliveries = queue.deliveries.get(&position).copied().unwrap_or(0);
+        let particulars = queue.particulars.get(&position).copied();
+        Self { position, deliveries, particulars, handle, stands }
     }
+
+    /// Whether two messages, one after the other, should be read together.
+    fn is_near(&self, next: &Self) -> bool {
+        match (self.stands, next.stands) {
+            (Stands::Log(a), Stands::Log(b)) => {
+                let gap = b.offset().checked_sub(a.offset() + u64::from(a.len));
+                a.file == b.file && gap.is_some_and(|gap| gap <= GAP)
+            }
+            (Stands::Run(a), Stands::Run(b)) => (a.segment, a.first) == (b.segment, b.first),
+            (Stands::Log(_), Stands::Run(_)) | (Stands::Run(_), Stands::Log(_)) => false,
+        }
+    }
+
+    /// The message in a record. In the log, queue and position there may be another's, whose
+    /// content it shares.
+    fn decode(
+        &self,
+        raw: &Raw<'_>,
+        offset: u64,
+        path: &dyn Fn() -> PathBuf,
+    ) -> Result<Stored, CannotFetch> {
+        match raw.view().map_err(|flaw| damaged(flaw, offset, path))? {
+            View::Message(place, content) => Ok(Stored {
+                position: self.position,
+                deliveries: self.deliveries.max(place.deliveries),
+                expires: self.particulars.map_or(place.expires, |own| own.expires),
+                message: content.to_message(),
+            }),
+            _ => Err(damaged(Flaw::Content, offset, path)),
+        }
+    }
+}
+
+fn record<'a>(
+    bytes: &'a [u8],
+    seed: u32,
+    offset: u64,
+    path: &dyn Fn() -> PathBuf,
+) -> Result<Raw<'a>, CannotFetch> {
+    match look(bytes, seed) {
+        Found::Record(raw) => Ok(raw),
+        Found::End => Err(damaged(Flaw::Ends, offset, path)),
+        Found::Bad(flaw) => Err(damaged(flaw, offset, path)),
+    }
+}
+
+fn read(
+    handle: &dyn DiskFile,
+    bytes: &mut [u8],
+    offset: u64,
+    path: &dyn Fn() -> PathBuf,
+) -> Result<usize, CannotFetch> {
+    let read = handle.read_at(bytes, offset);
+    read.map_err(|source| CannotFetch::Io { path: path(), source })
+}
+
+fn damaged(flaw: Flaw, offset: u64, path: &dyn Fn() -> PathBuf) -> CannotFetch {
+    CannotFetch::Damaged { path: path(), offset, flaw }
 }

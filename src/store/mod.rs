@@ -13,23 +13,27 @@
 //!  queues ◄──fetch── log files, segments ◄──where── index
 //! ```
 
+pub mod catalog;
 mod disk;
 mod error;
 mod fetch;
 mod format;
 mod index;
+mod janitor;
 mod log;
 mod options;
 mod progress;
 mod record;
 mod recovery;
+mod segments;
 mod shared;
 mod waiting;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::AtomicU64;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -44,14 +48,16 @@ pub use recovery::{Recovered, RecoveredQueue};
 pub use waiting::{Asked, Registration, Waiter};
 
 use crate::names::{LogPosition, QueueId};
+use catalog::{Catalog, CatalogError, Found, Opened};
 use disk::Disk;
 use disk::real::RealDisk;
 use error::Tried;
-use log::inbox::{Inbox, Work};
+use janitor::Janitor;
+use log::inbox::Inbox;
 use log::pool::Pool;
 use log::writer::LogWriter;
 use progress::Progress;
-use shared::Shared;
+use shared::{Bell, Shared};
 
 /// Where durable things go. Dropping it writes and syncs what is left.
 pub struct Store {
@@ -60,45 +66,73 @@ pub struct Store {
     _lock: Box<dyn Send + Sync>,
 }
 
+/// What moves a store on.
+struct Workers {
+    writer: LogWriter,
+    janitor: Janitor,
+}
+
 impl Store {
     /// Opens a data directory, which is made if it is not there.
     pub fn open(options: Options) -> Result<(Arc<Self>, Recovered), CannotOpen> {
-        let (store, mut writer, recovered) = Self::open_on(Arc::new(RealDisk), options, false)?;
-        let thread = std::thread::Builder::new().name("log".into());
-        let writing = thread.spawn(move || write_log(&mut writer));
-        let writing = writing.tried("start a thread for", &store.shared.options.dir)?;
-        store.threads.lock().push(writing);
+        let kind = options.catalog;
+        let catalog = |dir: &Path| {
+            let Opened { catalog, found } = catalog::open(kind, &dir.join(kind.to_string()))?;
+            if let Found::SetAside { to, why } = &found {
+                tracing::error!(%why, to = %to.display(), "the catalogue was set aside");
+            }
+            Ok((catalog, matches!(found, Found::Existing)))
+        };
+        let (store, workers, recovered) =
+            Self::open_on(Arc::new(RealDisk), options, catalog, false)?;
+        let Workers { mut writer, mut janitor } = workers;
+        store.start("log", move || writer.work())?;
+        store.start("log janitor", move || janitor.work())?;
         Ok((Arc::new(store), recovered))
     }
 
-    /// Opens a data directory without starting threads.
+    fn start(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), CannotOpen> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+        let thread = thread.tried("start a thread for", &self.shared.options.dir)?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
+    /// Opens a data directory without starting threads. `catalog` opens the catalogue and says
+    /// whether it is as it was left.
     fn open_on(
         disk: Arc<dyn Disk>,
         options: Options,
+        catalog: impl FnOnce(&Path) -> Result<(Box<dyn Catalog>, bool), CatalogError>,
         by_hand: bool,
-    ) -> Result<(Self, LogWriter, Recovered), CannotOpen> {
+    ) -> Result<(Self, Workers, Recovered), CannotOpen> {
         let dir = &options.dir;
         disk.create_dir(dir).tried("make the directory", dir)?;
         let lock = dir.join("LOCK");
         let lock = disk.lock(&lock).tried("lock", &lock)?;
         let lock = lock.ok_or_else(|| CannotOpen::InUse(dir.clone()))?;
-        let found = recovery::recover(&*disk, &options)?;
+        let (catalog, sound) = catalog(dir)?;
+        let found = recovery::recover(&*disk, &options, &*catalog, sound)?;
         let eager = options.durability == Durability::Always;
+        let in_place = disk.overwrites_in_place(dir);
         let shared = Arc::new(Shared {
             disk,
             store_id: found.store_id,
             inbox: Inbox::new(found.next, options.room, options.lazy, eager),
             index: Mutex::new(found.index),
-            pool: Pool::new(dir.clone()),
+            pool: Pool::new(dir.clone(), options.log_file, in_place, found.next_file),
             progress: Progress::new(found.next - 1),
+            bell: Bell::default(),
             oldest: AtomicU64::new(found.oldest),
             failure: OnceLock::new(),
+            closing: AtomicBool::new(false),
             by_hand,
             options,
         });
-        let writer = LogWriter::new(Arc::clone(&shared), found.next_file, found.before);
+        let writer = LogWriter::new(Arc::clone(&shared), found.before);
+        let janitor = Janitor::new(Arc::clone(&shared), catalog, found.next_segment);
         let store = Self { shared, threads: Mutex::default(), _lock: lock };
-        Ok((store, writer, found.recovered))
+        Ok((store, Workers { writer, janitor }, found.recovered))
     }
 
     /// Appends a record. What it says is durable once [`Self::durable_position`] has reached the
@@ -161,7 +195,7 @@ impl Store {
     }
 
     /// How many messages of a queue are stored, as far as they are written.
-    pub fn count(&self, queue: QueueId) -> usize {
+    pub fn count(&self, queue: QueueId) -> u64 {
         self.shared.index.lock().get(queue).map_or(0, index::queue::QueueIndex::len)
     }
 
@@ -172,8 +206,14 @@ impl Store {
 
     /// Writes and syncs what is left and ends the threads. Nothing may be appended afterwards.
     pub fn close(&self) {
-        self.shared.inbox.close();
-        for thread in self.threads.lock().drain(..) {
+        // The janitor first, which may be waiting for the log.
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.bell.ring();
+        let mut threads = self.threads.lock();
+        while let Some(thread) = threads.pop() {
+            if threads.is_empty() {
+                self.shared.inbox.close();
+            }
             if thread.join().is_err() {
                 tracing::error!("a thread of the store has panicked");
             }
@@ -190,27 +230,5 @@ impl Drop for Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("dir", &self.shared.options.dir).finish_non_exhaustive()
-    }
-}
-
-/// The log's thread.
-fn write_log(writer: &mut LogWriter) {
-    let shared = writer.shared();
-    let mut spare = Vec::new();
-    loop {
-        let (mut batch, last) = match shared.inbox.wait(spare, writer.sync_by()) {
-            Work::Batch(batch) => (batch, false),
-            Work::Last(batch) => (batch, true),
-        };
-        batch.urgent |= last;
-        let done = writer.commit(&mut batch);
-        let done = if last { done.and_then(|()| writer.finish()) } else { done };
-        if let Err(failure) = done {
-            return shared.fail(failure);
-        }
-        if last {
-            return shared.progress.end();
-        }
-        spare = batch.into_spare(shared.options.room);
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::catalog::Kind;
+
 /// When the log is synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -32,6 +34,8 @@ pub struct Options {
     pub most_log_files: usize,
     /// Bytes that may wait for the log before publishers are held back.
     pub room: usize,
+    /// What the catalogue lies in.
+    pub catalog: Kind,
     /// Carry on where records are damaged, without them.
     pub salvage: bool,
 }
@@ -47,6 +51,7 @@ impl Options {
             log_files: 4,
             most_log_files: 16,
             room: 8 << 20,
+            catalog: Kind::Sled,
             salvage: false,
         }
     }

@@ -15,13 +15,14 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 struct Written {
     up_to: u64,
+    marks: u64,
     ended: bool,
 }
 
 impl Progress {
     /// Everything up to here is on the disk.
     pub(crate) fn new(last: u64) -> Self {
-        let written = Mutex::new(Written { up_to: last, ended: false });
+        let written = Mutex::new(Written { up_to: last, marks: 0, ended: false });
         Self { durable: AtomicU64::new(last), written, moved: Condvar::new() }
     }
 
@@ -45,6 +46,21 @@ impl Progress {
         self.durable.store(up_to, Ordering::Release);
         drop(written);
         self.moved.notify_all();
+    }
+
+    /// A mark is on the disk.
+    pub(crate) fn marked(&self, mark: u64) {
+        self.written.lock().marks = mark;
+        self.moved.notify_all();
+    }
+
+    /// Waits until a mark is on the disk. Returns whether it is.
+    pub(crate) fn wait_marked(&self, mark: u64) -> bool {
+        let mut written = self.written.lock();
+        while written.marks < mark && !written.ended {
+            self.moved.wait(&mut written);
+        }
+        written.marks >= mark
     }
 
     /// It will not come any further.

@@ -1,9 +1,9 @@
 //! What the store's threads and its users share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::disk::Disk;
 use super::error::Failure;
@@ -15,6 +15,25 @@ use super::options::Options;
 use super::progress::Progress;
 use crate::names::LogPosition;
 
+/// Wakes a thread that has nothing to do.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(Mutex<bool>, Condvar);
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        *self.0.lock() = true;
+        self.1.notify_one();
+    }
+
+    /// Waits until it has been rung.
+    pub(crate) fn wait(&self) {
+        let mut rung = self.0.lock();
+        while !std::mem::take(&mut *rung) {
+            self.1.wait(&mut rung);
+        }
+    }
+}
+
 /// See the module. Locks: the inbox', the index', the progress'; never two at once.
 pub(crate) struct Shared {
     pub(crate) options: Options,
@@ -24,9 +43,13 @@ pub(crate) struct Shared {
     pub(crate) index: Mutex<Index>,
     pub(crate) pool: Pool,
     pub(crate) progress: Progress,
+    /// Calls the janitor.
+    pub(crate) bell: Bell,
     /// The oldest log file that a restart needs.
     pub(crate) oldest: AtomicU64,
     pub(crate) failure: OnceLock<Failure>,
+    /// The store is being closed.
+    pub(crate) closing: AtomicBool,
     /// There are no threads: a test moves the store on.
     pub(crate) by_hand: bool,
 }
@@ -35,6 +58,16 @@ impl Shared {
     /// The oldest log file that a restart needs.
     pub(crate) fn oldest_log(&self) -> u64 {
         self.oldest.load(Ordering::Acquire)
+    }
+
+    /// From now on a restart needs no log file in front of this one.
+    pub(crate) fn begin_log_with(&self, file: u64) {
+        self.oldest.store(file, Ordering::Release);
+    }
+
+    /// Whether the janitor has nothing to do any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closing.load(Ordering::Acquire) || self.failure.get().is_some()
     }
 
     /// Ends the store: nothing will be durable any more, and everybody is told.
@@ -46,6 +79,7 @@ impl Shared {
         let mut woken = Vec::new();
         self.inbox.failed(&mut woken);
         self.progress.end();
+        self.bell.ring();
         let durable = LogPosition(self.progress.last_durable());
         woken.iter().for_each(|who| who.durable(durable));
     }

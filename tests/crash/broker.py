@@ -63,6 +63,6 @@ class Broker:
         self.process.send_signal(signal.SIGTERM)
         try:
             if self.process.wait(20):
-                raise Broken(f"the broker ended with {self.process.returncode} when it was stopped: {self.last_words()}")
+                raise Broken(f"the broker was stopped and ended with {self.process.returncode}: {self.last_words()}")
         except subprocess.TimeoutExpired:
             raise Broken("the broker did not stop within 20 s") from None

@@ -144,8 +144,10 @@ def mount(path):
     """Mounts over a file. Returns what the requests come from."""
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode={ROOT_MODE:o},user_id={os.getuid()},group_id={os.getgid()}"
-    subprocess.run(["mount", "-i", "-t", "fuse", "-o", options, "warren-test-disk", path],
-                   check=True, pass_fds=[device])
+    command = ["mount", "-i", "-t", "fuse", "-o", options, "warren-test-disk", path]
+    done = subprocess.run(command, pass_fds=[device], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr.strip())
     return device
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-SIZE = "1G"
+SIZE = "4G"                                        # few of it are ever written
 DISK = Path(__file__).with_name("fuse_disk.py")
 
 
@@ -36,7 +36,8 @@ class PowerDisk:
         self.block.touch()
         self.files.mkdir()
         run("truncate", "-s", SIZE, self.image)
-        run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
+        run("mkfs.ext4", "-q", "-F", "-N", "4096", "-J", "size=16", "-E", "lazy_itable_init=0,lazy_journal_init=0",
+            self.image)
         try:
             self.on()
         except BaseException:
@@ -48,7 +49,7 @@ class PowerDisk:
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                        start_new_session=True)
         if self.server.stdout.readline() != "mounted\n":
-            raise NotPermitted(self.server.stderr.read().strip().splitlines()[-1])
+            raise NotPermitted(" ".join(self.server.stderr.read().split()))
         self.loop = run("losetup", "--find", "--show", self.block)
         run("mount", "-t", "ext4", "-o", "data=ordered", self.loop, self.files)
 

@@ -1,13 +1,15 @@
 """Rounds of load, crash, restart and verification, on one data directory after the other.
 
 A `World` is a data directory and a way to crash; `kill.py` and `powercut.py` each have one. A
-round that fails keeps its world for inspection, and the next one begins with an empty one.
+round that fails keeps its world for inspection, and the next one begins with an empty one; so it
+does after `LIFE` rounds.
 """
 
 import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -26,6 +28,7 @@ from verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = 5                                          # faults of a round
+LIFE = 30                                          # rounds on one data directory
 
 
 def arguments(description):
@@ -51,16 +54,20 @@ class World:
         self.options, self.dir = options, dir
         dir.mkdir(parents=True)
         self.journal = Journal()
-        self.broker = None
+        self.broker, self.rounds = None, 0
         self.data = dir / "data"
 
     def durability(self, rng):
         """Any mode that survives the crash."""
         raise NotImplementedError
 
-    def crash(self, rng):
-        """Ends the broker, and says how."""
+    def die(self, rng):
+        """Ends the broker at once, and says how."""
         raise NotImplementedError
+
+    def crash(self, rng):
+        """Ends the broker while clients are busy, and says how."""
+        return self.die(rng)
 
     def save(self):
         """Keeps what the crash left as it is, for inspection."""
@@ -70,6 +77,10 @@ class World:
         if self.broker:
             self.broker.kill()
 
+    def discard(self):
+        self.close()
+        shutil.rmtree(self.dir)
+
     def start(self, rng):
         self.mode = self.durability(rng)
         self.broker = Broker(self.options.binary, self.data, self.dir / "broker.log", self.mode)
@@ -77,7 +88,8 @@ class World:
     def crash_while_it_starts(self, rng):
         self.start(rng)
         time.sleep(rng.choice((rng.random() * 0.02, rng.random() * 0.2)))
-        self.crash(rng)
+        self.die(rng)
+        self.save()
 
 
 def clients(journal, rng, port, round):
@@ -136,6 +148,7 @@ def run(make_world, options):
     """All rounds. Returns how many passed and failed."""
     if not os.access(options.binary, os.X_OK):
         sys.exit(f"{options.binary} is not there; cargo build --release")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))
     rng = random.Random(options.seed)
     base = Path(tempfile.mkdtemp(prefix="warren-crash-", dir=options.dir))
     print(f"seed {options.seed}, {options.binary}, in {base}", flush=True)
@@ -143,7 +156,11 @@ def run(make_world, options):
     try:
         for round in range(1, options.rounds + 1):
             drawn = random.Random(rng.getrandbits(64))
+            if world and world.rounds == LIFE:
+                world.discard()
+                world = None
             world = world or make_world(options, base / str(round))
+            world.rounds += 1
             try:
                 line, counts = play(world, drawn, round)
                 totals += counts
@@ -164,8 +181,7 @@ def run(make_world, options):
             world = None
     finally:
         if world:
-            world.close()
-            shutil.rmtree(world.dir)
+            world.discard()
         if not failed:
             shutil.rmtree(base)
     print("in all: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in totals.items()))

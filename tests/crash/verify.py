@@ -158,9 +158,9 @@ def judge_copy(journal, copy, there, outcomes, tally):
     if there:
         gone_because = [
             (not message.persistent, "is transient"),
-            (published is Commit.ROLLED_BACK, "was published in a transaction that was not committed"),
+            (published is Commit.ROLLED_BACK, "was published in a transaction that was not carried out"),
             (journal.lasted(copy.ack_done), "was acked, and what was published after that was confirmed"),
-            (acked is Commit.OK, "was acked in a transaction that was committed"),
+            (acked is Commit.OK, "was acked in a transaction that was carried out"),
         ]
         journal.faults += [f"{which} is there; it {why}" for so, why in gone_because if so]
         return tally._replace(
@@ -169,9 +169,17 @@ def judge_copy(journal, copy, there, outcomes, tally):
             unconfirmed_but_there=tally.unconfirmed_but_there + (not message.safe() and not copy.carried))
     promised = copy.promised() or (message.persistent and message.transaction and published is Commit.OK)
     if promised and not copy.acked and (copy.ack_in is None or acked is Commit.ROLLED_BACK):
-        why = "carried over" if copy.carried else "confirmed" if message.confirmed else "in a committed transaction"
-        journal.fault(f"{which} is lost; it was {why}, {message.size} bytes")
+        journal.fault(f"{which} is lost, {message.size} bytes; it was {promise(copy)}")
     return tally
+
+
+def promise(copy):
+    if copy.carried:
+        return "there before"
+    if copy.message.transaction is None:
+        return "confirmed"
+    committed = copy.message.transaction.state is Commit.OK
+    return "in a committed transaction" if committed else "in a transaction of which others are there"
 
 
 # --- carrying on ----------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Disk, DiskFile};
+use crate::store::catalog::{Catalog, CatalogError, Change, Row, Tree};
 
 const SECTOR: usize = 512;
 
@@ -31,6 +32,7 @@ struct State {
     names: BTreeMap<PathBuf, usize>,
     safe_names: BTreeMap<PathBuf, usize>,
     unsafe_names: Vec<Renaming>,
+    catalog: Rows,
     locks: BTreeSet<PathBuf>,
     operations: u64,
     syncs: u64,
@@ -45,6 +47,21 @@ struct Inode {
     safe: Vec<u8>,
     pending: Vec<(usize, Vec<u8>)>,
 }
+
+/// The rows of a catalogue on this disk.
+#[derive(Clone, Debug, Default)]
+struct Rows {
+    now: BTreeMap<RowKey, Vec<u8>>,
+    safe: BTreeMap<RowKey, Vec<u8>>,
+    pending: Vec<(RowKey, Option<Vec<u8>>)>,
+}
+
+type RowKey = (Tree, Vec<u8>);
+
+/// A catalogue on a disk that can lose its power: of what was not synced, any first part is
+/// there, be it in the middle of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeCatalog(FakeDisk);
 
 /// What happens at once: names and what they now stand for.
 type Renaming = Vec<(PathBuf, Option<usize>)>;
@@ -93,7 +110,8 @@ impl FakeDisk {
             inode.safe = inode.now.clone();
         }
         let names = state.names.clone();
-        let new = State { inodes, safe_names: names.clone(), names, ..State::default() };
+        let catalog = Rows::of(state.catalog.now.clone());
+        let new = State { inodes, safe_names: names.clone(), names, catalog, ..State::default() };
         Self(Arc::new(Mutex::new(new)))
     }
 
@@ -105,8 +123,27 @@ impl FakeDisk {
         let kept = dice.below(state.unsafe_names.len() + 1);
         state.unsafe_names[..kept].iter().for_each(|renaming| apply_names(&mut names, renaming));
         let inodes = state.inodes.iter().map(|inode| inode.after_crash(&mut dice)).collect();
-        let new = State { inodes, safe_names: names.clone(), names, ..State::default() };
+        let mut rows = state.catalog.safe.clone();
+        let kept = dice.below(state.catalog.pending.len() + 1);
+        state.catalog.pending[..kept].iter().for_each(|change| apply_row(&mut rows, change));
+        let catalog = Rows::of(rows);
+        let new = State { inodes, safe_names: names.clone(), names, catalog, ..State::default() };
         Self(Arc::new(Mutex::new(new)))
+    }
+
+    /// The catalogue on it.
+    pub(crate) fn catalog(&self) -> FakeCatalog {
+        FakeCatalog(self.clone())
+    }
+
+    /// Forgets the catalogue's rows.
+    pub(crate) fn lose_catalog(&self) {
+        self.0.lock().catalog = Rows::default();
+    }
+
+    /// How many rows the catalogue has in a tree.
+    pub(crate) fn rows_in(&self, tree: Tree) -> usize {
+        self.0.lock().catalog.now.keys().filter(|(each, _)| *each == tree).count()
     }
 
     /// A file's bytes as a program sees them.
@@ -286,6 +323,66 @@ impl DiskFile for FakeFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.disk.0.lock().inodes[self.inode].now.len() as u64)
     }
+}
+
+impl Rows {
+    fn of(rows: BTreeMap<RowKey, Vec<u8>>) -> Self {
+        Self { now: rows.clone(), safe: rows, pending: Vec::new() }
+    }
+}
+
+impl FakeCatalog {
+    fn state(&self) -> Result<MutexGuard<'_, State>, CatalogError> {
+        let state = self.0.0.lock();
+        state.powered(state.operations).map_err(refused)?;
+        Ok(state)
+    }
+}
+
+impl Catalog for FakeCatalog {
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, CatalogError> {
+        Ok(self.state()?.catalog.now.get(&(tree, key.to_vec())).cloned())
+    }
+
+    fn scan_prefix(&self, tree: Tree, prefix: &[u8]) -> Result<Vec<Row>, CatalogError> {
+        let state = self.state()?;
+        let of_tree = state.catalog.now.iter().filter(|((each, _), _)| *each == tree);
+        let found = of_tree.filter(|((_, key), _)| key.starts_with(prefix));
+        Ok(found.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn apply(&mut self, batch: &[Change]) -> Result<(), CatalogError> {
+        let mut state = self.0.0.lock();
+        state.operation().map_err(refused)?;
+        for change in batch {
+            let change = match change.clone() {
+                Change::Put { tree, key, value } => ((tree, key), Some(value)),
+                Change::Delete { tree, key } => ((tree, key), None),
+            };
+            apply_row(&mut state.catalog.now, &change);
+            state.catalog.pending.push(change);
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), CatalogError> {
+        let mut state = self.0.0.lock();
+        state.operation().map_err(refused)?;
+        let Rows { safe, pending, .. } = &mut state.catalog;
+        pending.drain(..).for_each(|change| apply_row(safe, &change));
+        Ok(())
+    }
+}
+
+fn refused(source: io::Error) -> CatalogError {
+    CatalogError::Io { doing: "change", file: "the fake".into(), source }
+}
+
+fn apply_row(rows: &mut BTreeMap<RowKey, Vec<u8>>, (key, value): &(RowKey, Option<Vec<u8>>)) {
+    match value {
+        Some(value) => rows.insert(key.clone(), value.clone()),
+        None => rows.remove(key),
+    };
 }
 
 fn write(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {

@@ -1,7 +1,7 @@
-//! The first 64 bytes of a log file or a segment, and all of a data directory's mark.
+//! The first 64 bytes of every file, and all of a data directory's mark.
 //!
 //! ```text
-//!  0  magic       8   "WARRNLOG", "WARRNSEG" or "WARRNDIR"
+//!  0  magic       8   "WARRNLOG", "WARRNSEG", "WARRNSNP" or "WARRNDIR"
 //!  8  format      2   see [`super::FORMAT`]
 //! 10  (zero)      6
 //! 16  file        8   its number; never used twice within a kind
@@ -9,8 +9,8 @@
 //! 40  first       8   log: no record in it stands before this position
 //!                     segment: the log file whose messages it took over, 0 after a merge
 //! 48  before      8   log: where the records of the file before it end, 0 if there is none
-//!                     segment: where its footer starts
-//! 56  (zero)      4
+//!                     segment: where its footer starts; snapshot: its length
+//! 56  count       4   segment: how many messages it has
 //! 60  crc         4   CRC32C of bytes 0..60
 //! ```
 
@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Log,
     /// A segment of messages that have left the log.
     Segment,
+    /// All rows of the broker.
+    Snapshot,
 }
 
 /// A file's header.
@@ -38,6 +40,7 @@ pub(crate) struct FileHeader {
     pub(crate) store: StoreId,
     pub(crate) first: u64,
     pub(crate) before: u64,
+    pub(crate) count: u32,
 }
 
 /// Which data directory a file belongs to: drawn when the directory is made.
@@ -60,6 +63,7 @@ impl Kind {
             Self::Directory => b"WARRNDIR",
             Self::Log => b"WARRNLOG",
             Self::Segment => b"WARRNSEG",
+            Self::Snapshot => b"WARRNSNP",
         }
     }
 }
@@ -74,6 +78,7 @@ impl FileHeader {
         out[24..40].copy_from_slice(&self.store);
         out[40..48].copy_from_slice(&self.first.to_le_bytes());
         out[48..56].copy_from_slice(&self.before.to_le_bytes());
+        out[56..60].copy_from_slice(&self.count.to_le_bytes());
         let crc = crc32c::crc32c(&out[..60]);
         out[60..].copy_from_slice(&crc.to_le_bytes());
         out
@@ -103,7 +108,8 @@ impl FileHeader {
         }
         let mut store = StoreId::default();
         store.copy_from_slice(&bytes[24..40]);
-        Ok(Self { kind, file: word(16), store, first: word(40), before: word(48) })
+        let (file, first, before, count) = (word(16), word(40), word(48), word(56) as u32);
+        Ok(Self { kind, file, store, first, before, count })
     }
 }
 
@@ -117,7 +123,7 @@ mod tests {
     use super::*;
 
     const HEADER: FileHeader =
-        FileHeader { kind: Kind::Log, file: 7, store: [3; 16], first: 99, before: 4096 };
+        FileHeader { kind: Kind::Log, file: 7, store: [3; 16], first: 99, before: 4096, count: 12 };
 
     #[test]
     fn it_comes_back() {

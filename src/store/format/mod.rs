@@ -8,6 +8,8 @@
 pub(crate) mod file_header;
 pub(crate) mod read;
 pub(crate) mod record;
+pub(crate) mod rows;
+pub(crate) mod run;
 
 /// The version of the formats of all files. A file with another one is refused, never guessed at.
 pub(crate) const FORMAT: u16 = 1;

@@ -211,7 +211,16 @@ impl<'a> Raw<'a> {
     }
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Names, header and body behind each other.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The message, in memory of its own.
     pub(crate) fn to_message(self) -> Message {
         Message::new(self.layout, self.bytes)

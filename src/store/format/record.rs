@@ -29,7 +29,8 @@
 //! wire. `body` of a Reference is, in the log, the lsn of the Message whose names, header and body
 //! it shares; in a segment, that record's offset.
 
-use crate::message::Message;
+use super::read::Content;
+use crate::message::{Layout, Message};
 use crate::names::QueueId;
 
 /// Bytes in front of a payload.
@@ -141,6 +142,19 @@ impl<'a> Encoder<'a> {
         self.out.extend_from_slice(names);
         self.out.extend_from_slice(header);
         self.out.extend_from_slice(body);
+        self.pad();
+    }
+
+    /// A message with content that was stored before.
+    pub(crate) fn message_again(&mut self, place: &Place, content: &Content<'_>) {
+        let Layout { names_len, header_len, persistent, priority, .. } = *content.layout();
+        if persistent {
+            self.flags |= flag::PERSISTENT;
+        }
+        let payload = place.encoded_len() + content.bytes().len();
+        self.head(Kind::Message, names_len, header_len, payload);
+        self.place(place, priority);
+        self.out.extend_from_slice(content.bytes());
         self.pad();
     }
 

@@ -84,6 +84,14 @@ impl Hot {
         Some(spot)
     }
 
+    /// Takes a message out if it stands in a log file up to this one. Returns whether it did.
+    pub(crate) fn remove_up_to_file(&mut self, position: u64, file: u64) -> bool {
+        let ring = self.find(position).map(|at| self.ring[at].1);
+        let spot = ring.or_else(|| self.late.get(&position).copied());
+        let there = spot.is_some_and(|spot| u64::from(spot.file) <= file);
+        there && self.remove(position).is_some()
+    }
+
     /// Takes out everything in front of a position.
     pub(crate) fn remove_before(&mut self, position: u64) {
         self.late = self.late.split_off(&position);

@@ -4,10 +4,14 @@
 //! record once its bytes are written, recovery applies those that it finds: one code for both, so
 //! what comes back after a restart is what was there.
 
+pub(crate) mod bodies;
+pub(crate) mod cold;
 pub(crate) mod hot;
+pub(crate) mod moves;
 pub(crate) mod queue;
+pub(crate) mod unsaved;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -15,34 +19,32 @@ use rustc_hash::FxHashMap;
 use super::disk::DiskFile;
 use super::format::read::{Flaw, Raw, View};
 use super::format::record::{Place, flag};
+use super::format::run::RunKey;
 use crate::names::QueueId;
+use bodies::{Bodies, Body};
+use cold::Shrunk;
 use hot::Spot;
+use moves::Segment;
 use queue::{Particulars, QueueIndex};
-
-/// Rows of the catalogue that changed since it was last written; `None` = deleted.
-pub(crate) type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
-/// A message that others may refer to.
-#[derive(Clone, Copy, Debug)]
-struct Body {
-    spot: Spot,
-    particulars: Particulars,
-}
+use unsaved::Unsaved;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// The broker has started anew: what was only written to save memory does not count.
+    /// The broker has started anew: what was only written to save memory does not count, and
+    /// messages that were moved may stand in the log still.
     pub(crate) restarting: bool,
     queues: FxHashMap<QueueId, QueueIndex>,
-    /// Messages that others may refer to, by their lsn.
-    bodies: FxHashMap<u64, Body>,
-    /// The keys of `bodies` in order.
-    bodies_in_order: VecDeque<u64>,
-    /// Rows that the catalogue does not have yet.
-    pub(crate) rows: Rows,
+    /// Messages that others may refer to.
+    pub(crate) bodies: Bodies,
+    /// What the catalogue does not know yet.
+    pub(crate) unsaved: Unsaved,
     /// The files of the log, to read from.
     pub(crate) logs: BTreeMap<u64, Arc<dyn DiskFile>>,
+    /// The segments, to read from.
+    pub(crate) segments: BTreeMap<u64, Segment>,
+    /// There is something for the janitor to clear away.
+    pub(crate) untidy: bool,
 }
 
 impl Index {
@@ -56,69 +58,80 @@ impl Index {
                 if raw.has(flag::SHARED) {
                     let particulars = Particulars { expires: place.expires, lasting };
                     self.bodies.insert(raw.lsn, Body { spot, particulars });
-                    self.bodies_in_order.push_back(raw.lsn);
                 }
                 self.message(&place, lasting, spot);
             }
             View::Reference { place, body } => {
                 // A body that is no longer known was moved or is gone, and the reference with it.
-                if let Some(body) = self.bodies.get(&body).copied() {
+                if let Some(body) = self.bodies.get(body) {
                     let lasting = !raw.has(flag::PASSING);
-                    let wanted = self.message(&place, lasting, body.spot);
                     let particulars = Particulars { expires: place.expires, lasting };
-                    if wanted && particulars != body.particulars {
-                        let queue = self.queue(place.queue);
+                    if self.message(&place, lasting, body.spot) && particulars != body.particulars {
+                        let queue = self.queues.entry(place.queue).or_default();
                         queue.particulars.insert(place.position, particulars);
                     }
                 }
             }
             View::Gone { queue, reason: _, ranges } => {
-                if let Some(queue) = self.queues.get_mut(&queue) {
-                    ranges.counted().for_each(|(first, count)| queue.gone(first, count));
+                self.change(queue, file, |queue, shrunk| {
+                    for (first, count) in ranges.counted() {
+                        queue.gone(first, count, &mut *shrunk);
+                    }
+                });
+            }
+            View::Purge { queue, before } => {
+                self.change(queue, file, |queue, shrunk| queue.purge(before, shrunk));
+            }
+            View::QueueDeleted { queue } => {
+                self.change(queue, file, |queue, shrunk| queue.cold.clear(0, u64::MAX, shrunk));
+                if self.queues.remove(&queue).is_some_and(|queue| queue.in_catalog) {
+                    self.unsaved.queue(queue, file);
                 }
             }
-            View::Delivered { queue, ranges } => {
-                if let Some(queue) = self.queues.get_mut(&queue) {
-                    for (first, count, deliveries) in ranges.with_deliveries() {
-                        queue.delivered(first, count, deliveries);
+            View::Delivered { queue: id, ranges } => {
+                let Some(queue) = self.queues.get_mut(&id) else { return Ok(()) };
+                for (first, count, deliveries) in ranges.with_deliveries() {
+                    if queue.delivered(first, count, deliveries) {
+                        self.unsaved.queue(id, file);
                     }
                 }
             }
-            View::Purge { queue, before } => self.queue(queue).purge(before),
-            View::QueueDeleted { queue } => {
-                self.queues.remove(&queue);
-            }
-            View::Put { key, value } => {
-                self.rows.insert(key.into(), Some(value.into()));
-            }
-            View::Delete { key } => {
-                self.rows.insert(key.into(), None);
-            }
+            View::Put { key, value } => self.unsaved.row(key, Some(value), file),
+            View::Delete { key } => self.unsaved.row(key, None, file),
             View::Mark { .. } => {}
             View::Blob(_) => return Err(Flaw::Content),
         }
         Ok(())
     }
 
+    /// A message reached a queue. Returns whether it is wanted in the log.
     #[inline]
     fn message(&mut self, place: &Place, lasting: bool, spot: Spot) -> bool {
-        let wanted = lasting || !self.restarting;
-        let queue = self.queue(place.queue);
-        if wanted {
-            queue.message(place.position, place.deliveries, spot);
-        } else {
+        let queue = self.queues.entry(place.queue).or_default();
+        if self.restarting && (!lasting || queue.cold.contains(place.position)) {
             queue.passed(place.position);
+            return false;
         }
-        wanted
+        queue.message(place.position, place.deliveries, spot);
+        true
     }
 
-    /// Forgets bodies in front of an lsn: nobody will refer to them any more.
-    pub(crate) fn forget_bodies(&mut self, before: u64) {
-        while self.bodies_in_order.front().is_some_and(|lsn| *lsn < before) {
-            if let Some(lsn) = self.bodies_in_order.pop_front() {
-                self.bodies.remove(&lsn);
+    /// Takes messages out of a queue, and notes which runs and segments that changed.
+    fn change(
+        &mut self,
+        id: QueueId,
+        file: u64,
+        change: impl FnOnce(&mut QueueIndex, &mut dyn FnMut(Shrunk)),
+    ) {
+        let Self { queues, segments, unsaved, untidy, .. } = self;
+        let Some(queue) = queues.get_mut(&id) else { return };
+        change(queue, &mut |Shrunk { first, segment, gone }| {
+            unsaved.run(RunKey { queue: id, first, segment }, file);
+            if let Some(segment) = segments.get_mut(&segment) {
+                segment.live -= u64::from(gone);
+                *untidy |= segment.is_sparse();
             }
-        }
+        });
     }
 
     /// A queue.
@@ -126,13 +139,13 @@ impl Index {
         self.queues.get(&queue)
     }
 
+    /// A queue, to change what does not concern the disk.
+    pub(crate) fn get_mut(&mut self, queue: QueueId) -> Option<&mut QueueIndex> {
+        self.queues.get_mut(&queue)
+    }
+
     /// All queues, in no order that matters.
     pub(crate) fn queues(&self) -> impl Iterator<Item = (QueueId, &QueueIndex)> {
         self.queues.iter().map(|(id, queue)| (*id, queue))
-    }
-
-    #[inline]
-    fn queue(&mut self, queue: QueueId) -> &mut QueueIndex {
-        self.queues.entry(queue).or_default()
     }
 }

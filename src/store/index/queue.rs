@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::cold::{Cold, Shrunk};
 use super::hot::{Hot, Spot};
 
 /// See the module.
@@ -9,11 +10,17 @@ use super::hot::{Hot, Spot};
 pub(crate) struct QueueIndex {
     /// Messages in the log.
     pub(crate) hot: Hot,
+    /// Messages in segments.
+    pub(crate) cold: Cold,
     /// How often messages were handed out that came back.
     pub(crate) deliveries: BTreeMap<u64, u32>,
     /// What is true of messages that refer to another's content, where it differs from what
     /// stands there.
     pub(crate) particulars: BTreeMap<u64, Particulars>,
+    /// Runs that are just being replaced.
+    pub(crate) replaced: Cold,
+    /// The catalogue has rows about it.
+    pub(crate) in_catalog: bool,
     /// One more than the highest position seen.
     pub(crate) next_position: u64,
 }
@@ -43,14 +50,14 @@ impl QueueIndex {
         }
     }
 
-    /// Messages left.
+    /// Messages left. Tells of the runs that changed.
     #[inline]
-    pub(crate) fn gone(&mut self, first: u64, count: u64) {
+    pub(crate) fn gone(&mut self, first: u64, count: u64, changed: impl FnMut(Shrunk)) {
         let end = first.saturating_add(count);
         forget(&mut self.deliveries, first, end);
         forget(&mut self.particulars, first, end);
-        // A range that was pieced together from settlements is no longer than what is held, but
-        // one from a damaged or foreign hand might be; so walk what is held.
+        let before = self.hot.len();
+        // A range is no longer than what is held, unless it is about cold messages too.
         if count <= 2 * self.hot.len() as u64 {
             for position in first..end {
                 self.hot.remove(position);
@@ -61,28 +68,36 @@ impl QueueIndex {
                 self.hot.remove(position);
             }
         }
+        if ((before - self.hot.len()) as u64) < count {
+            self.cold.clear(first, end, changed);
+        }
     }
 
     /// Everything in front of a position left.
-    pub(crate) fn purge(&mut self, before: u64) {
+    pub(crate) fn purge(&mut self, before: u64, changed: impl FnMut(Shrunk)) {
         self.next_position = self.next_position.max(before);
         self.hot.remove_before(before);
         self.deliveries = self.deliveries.split_off(&before);
         self.particulars = self.particulars.split_off(&before);
+        self.cold.clear(0, before, changed);
     }
 
-    /// Messages were handed out and came back.
-    pub(crate) fn delivered(&mut self, first: u64, count: u32, deliveries: u32) {
+    /// Messages were handed out and came back. Returns whether there are cold ones among them.
+    pub(crate) fn delivered(&mut self, first: u64, count: u32, deliveries: u32) -> bool {
+        let mut any_cold = false;
         for position in first..first.saturating_add(count.into()) {
-            if self.hot.contains(position) {
+            let cold = self.cold.contains(position);
+            if cold || self.hot.contains(position) {
                 self.deliveries.insert(position, deliveries);
             }
+            any_cold |= cold;
         }
+        any_cold
     }
 
     /// How many messages are here.
-    pub(crate) fn len(&self) -> usize {
-        self.hot.len()
+    pub(crate) fn len(&self) -> u64 {
+        self.hot.len() as u64 + self.cold.len()
     }
 }
 

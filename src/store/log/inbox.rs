@@ -36,6 +36,8 @@ pub(crate) struct Batch {
     pub(crate) urgent: bool,
     /// References in later batches will be to bodies from here on.
     pub(crate) shareable_from: u64,
+    /// Somebody waits for a mark to be on the disk: the how-manieth.
+    pub(crate) mark: Option<u64>,
 }
 
 /// Messages that left a queue, in a row.
@@ -70,6 +72,12 @@ struct State {
     questions: Vec<(u64, Registration)>,
     room_questions: Vec<Registration>,
     shareable_from: u64,
+    /// The position of the batch's first record.
+    batch_began: u64,
+    /// How many marks were wanted.
+    marks: u64,
+    /// The log has too many files: no more room until some are cleared.
+    blocked: bool,
     /// The writer sleeps without a limit: the first record has to wake it.
     asleep: bool,
     closing: bool,
@@ -98,6 +106,9 @@ impl Inbox {
             questions: Vec::new(),
             room_questions: Vec::new(),
             shareable_from: next,
+            batch_began: next,
+            marks: 0,
+            blocked: false,
             asleep: false,
             closing: false,
             failed: false,
@@ -191,6 +202,41 @@ impl Inbox {
         last
     }
 
+    /// Has a mark written with what is there, and all of it synced. Returns which mark.
+    pub(crate) fn want_mark(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.marks += 1;
+        state.batch.mark = Some(state.marks);
+        state.batch.urgent = true;
+        let mark = state.marks;
+        drop(state);
+        self.wake.notify_one();
+        mark
+    }
+
+    /// Whether the log has too many files to take more, which holds publishers back.
+    pub(crate) fn block(&self, blocked: bool) {
+        let mut state = self.state.lock();
+        state.blocked = blocked;
+        if blocked {
+            self.full.store(true, Ordering::Relaxed);
+            return;
+        }
+        let waiting = self.make_room(&mut state);
+        drop(state);
+        waiting.iter().for_each(Registration::room);
+    }
+
+    /// There is room, unless the log is blocked. Returns those to wake.
+    fn make_room(&self, state: &mut State) -> Vec<Registration> {
+        let room = !state.blocked && state.size() < self.room;
+        if room && self.full.swap(false, Ordering::Relaxed) {
+            std::mem::take(&mut state.room_questions)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// The last position that was given out.
     pub(crate) fn last(&self) -> u64 {
         self.state.lock().next - 1
@@ -243,14 +289,12 @@ impl Inbox {
         let mut batch = std::mem::replace(&mut state.batch, Batch::empty(spare));
         batch.last = state.next - 1;
         batch.urgent |= state.wanted > state.durable;
-        state.shareable_from = state.next.saturating_sub(SHARED_FOR).max(state.shareable_from);
-        batch.shareable_from = state.shareable_from;
+        // What this batch has can be referred to while the next one gathers, and no longer.
+        batch.shareable_from = state.batch_began;
+        state.shareable_from = state.batch_began;
+        state.batch_began = state.next;
         (state.since, state.hurry) = (None, false);
-        let waiting = if self.full.swap(false, Ordering::Relaxed) {
-            std::mem::take(&mut state.room_questions)
-        } else {
-            Vec::new()
-        };
+        let waiting = self.make_room(&mut state);
         drop(state);
         waiting.iter().for_each(Registration::room);
         batch
@@ -278,10 +322,6 @@ impl Inbox {
         room.iter().for_each(Registration::room);
     }
 }
-
-/// How many records a message's content can be referred to for. Its queues get their turns right
-/// after each other; the few that come later store it once more.
-const SHARED_FOR: u64 = 64 << 10;
 
 impl Batch {
     fn empty(mut bytes: Vec<u8>) -> Self {

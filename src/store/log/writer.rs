@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::inbox::{Batch, FRONT};
+use super::inbox::{Batch, FRONT, Work};
+use super::pool::Ready;
 use crate::store::disk::DiskFile;
 use crate::store::error::{Failure, Tried};
 use crate::store::format::file_header::{self, FileHeader, Kind, seed};
@@ -28,8 +29,6 @@ pub(crate) struct LogWriter {
     open: Option<OpenLog>,
     /// Where the file before the open one ended.
     before: u64,
-    /// The number of the next file.
-    next_file: u64,
     /// When the first byte was written that is not synced.
     unsynced_since: Option<Instant>,
     woken: Vec<Registration>,
@@ -47,15 +46,48 @@ struct OpenLog {
     synced: u64,
 }
 
+impl OpenLog {
+    /// What opens a write: a mark, and the file's header if there is none yet.
+    fn front(&self, shared: &Shared, before: u64, lsn: u64) -> Vec<u8> {
+        let mut front = Vec::with_capacity(FRONT);
+        if self.offset == 0 {
+            let (kind, file, store) = (Kind::Log, self.file, shared.store_id);
+            let header = FileHeader { kind, file, store, first: lsn, before, count: 0 };
+            front.extend_from_slice(&header.encode());
+        }
+        let mark = front.len();
+        Encoder::new(&mut front, lsn, 0).mark(shared.oldest_log(), self.synced);
+        seal(&mut front[mark..], self.seed);
+        front
+    }
+}
+
 impl LogWriter {
-    /// A writer that begins file `next_file`; the one before it, if any, ends at `before`.
-    pub(crate) fn new(shared: Arc<Shared>, next_file: u64, before: u64) -> Self {
-        Self { shared, open: None, before, next_file, unsynced_since: None, woken: Vec::new() }
+    /// A writer that begins a new file; the one before it, if any, ends at `before`.
+    pub(crate) fn new(shared: Arc<Shared>, before: u64) -> Self {
+        Self { shared, open: None, before, unsynced_since: None, woken: Vec::new() }
     }
 
-    /// What it shares with the rest of the store.
-    pub(crate) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
+    /// The log's thread.
+    pub(crate) fn work(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut spare = Vec::new();
+        loop {
+            let (mut batch, last) = match shared.inbox.wait(spare, self.sync_by()) {
+                Work::Batch(batch) => (batch, false),
+                Work::Last(batch) => (batch, true),
+            };
+            batch.urgent |= last;
+            let done = self.commit(&mut batch);
+            let done = if last { done.and_then(|()| self.finish()) } else { done };
+            if let Err(failure) = done {
+                return shared.fail(failure);
+            }
+            if last {
+                return shared.progress.end();
+            }
+            spare = batch.into_spare(shared.options.room);
+        }
     }
 
     /// When what is written has to be synced, whoever waits or not.
@@ -77,8 +109,16 @@ impl LogWriter {
         if !batch.is_empty() {
             batch.finish();
             self.write(batch)?;
+        } else if batch.mark.is_some() {
+            self.write_mark(batch.last)?;
         }
-        self.shared.index.lock().forget_bodies(batch.shareable_from);
+        let mut index = self.shared.index.lock();
+        index.bodies.forget_before(batch.shareable_from);
+        let untidy = std::mem::take(&mut index.untidy);
+        drop(index);
+        if untidy {
+            self.shared.bell.ring();
+        }
         self.shared.progress.written(batch.last);
         let sync = match durability {
             Durability::Confirm => batch.urgent || self.is_due(),
@@ -91,24 +131,33 @@ impl LogWriter {
         if self.unsynced_since.is_none() || durability == Durability::Os {
             self.durable(batch.last);
         }
+        if let Some(mark) = batch.mark {
+            self.shared.progress.marked(mark);
+        }
         Ok(())
     }
 
     /// Says on the disk that all that was written is there, so that damage to it will show.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         self.sync()?;
-        if let Some(open) = &mut self.open {
-            let mut bytes = Vec::with_capacity(MARK + TERMINATOR);
-            let oldest = self.shared.oldest_log();
-            Encoder::new(&mut bytes, self.shared.progress.last_written(), 0)
-                .mark(oldest, open.offset);
-            seal(&mut bytes, open.seed);
-            bytes.extend_from_slice(&[0; TERMINATOR]);
-            open.handle.write_at(&bytes, open.offset).or_failure("write to", &open.path)?;
-            open.handle.sync().or_failure("sync", &open.path)?;
-            open.offset += MARK as u64;
-            open.synced = open.offset;
+        if self.open.is_some() {
+            self.write_mark(self.shared.progress.last_written())?;
         }
+        self.sync()
+    }
+
+    /// Writes a mark and nothing else.
+    fn write_mark(&mut self, lsn: u64) -> Result<(), Failure> {
+        if self.open.is_none() {
+            self.next_file()?;
+        }
+        let Self { open: Some(open), .. } = self else { return Ok(()) };
+        let mut bytes = open.front(&self.shared, self.before, lsn);
+        let len = bytes.len() as u64;
+        bytes.extend_from_slice(&[0; TERMINATOR]);
+        open.handle.write_at(&bytes, open.offset).or_failure("write to", &open.path)?;
+        open.offset += len;
+        self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -143,15 +192,7 @@ impl LogWriter {
     fn write_some(&mut self, batch: &mut Batch, start: usize, end: usize) -> Result<(), Failure> {
         let Self { open: Some(open), .. } = self else { return Ok(()) };
         let lsn = batch.seal(start, end, open.seed);
-        let mut front = Vec::with_capacity(FRONT);
-        if open.offset == 0 {
-            let (kind, file, store) = (Kind::Log, open.file, self.shared.store_id);
-            let header = FileHeader { kind, file, store, first: lsn, before: self.before };
-            front.extend_from_slice(&header.encode());
-        }
-        let mark = front.len();
-        Encoder::new(&mut front, lsn, 0).mark(self.shared.oldest_log(), open.synced);
-        seal(&mut front[mark..], open.seed);
+        let front = open.front(&self.shared, self.before, lsn);
         // What stood in front has been written or was left free, what follows is kept aside.
         let begin = start - front.len();
         batch.bytes[begin..start].copy_from_slice(&front);
@@ -169,9 +210,7 @@ impl LogWriter {
         }
         open.offset = at + (end - start) as u64;
         drop(index);
-        if self.unsynced_since.is_none() {
-            self.unsynced_since = Some(Instant::now());
-        }
+        self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -184,10 +223,15 @@ impl LogWriter {
             }
             self.before = open.offset;
         }
-        let file = self.next_file;
-        self.next_file += 1;
-        let (path, handle) = self.shared.pool.next(&*self.shared.disk, file)?;
-        self.shared.index.lock().logs.insert(file, Arc::clone(&handle));
+        let Ready { file, path, handle } = self.shared.pool.next(&*self.shared.disk)?;
+        let mut index = self.shared.index.lock();
+        index.logs.insert(file, Arc::clone(&handle));
+        let files = index.logs.len();
+        drop(index);
+        if files >= self.shared.options.most_log_files {
+            self.shared.inbox.block(true);
+        }
+        self.shared.bell.ring();
         self.open = Some(OpenLog { file, path, handle, seed: seed(file), offset: 0, synced: 0 });
         Ok(())
     }

@@ -5,19 +5,22 @@
 //! confirmed and is dropped. Anything else that does not read was there once: then the store
 //! does not open, unless it is told to salvage.
 
+pub(crate) mod cold;
 pub(crate) mod replay;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::catalog::Catalog;
 use super::disk::{Disk, DiskFile, read_whole};
 use super::error::{CannotOpen, Tried};
 use super::format::file_header::{self, FileHeader, Kind, NoHeader, StoreId, seed};
 use super::format::read::Flaw;
 use super::index::Index;
-use super::log;
+use super::janitor::snapshot_dir;
 use super::options::Options;
+use super::{log, segments};
 use crate::names::QueueId;
 use replay::{replay, was_in_use};
 
@@ -29,6 +32,8 @@ pub struct Recovered {
     /// The queues that the store knows, in order of their numbers. Whoever knows better which
     /// queues exist tells it of the others that they are deleted.
     pub queues: Vec<RecoveredQueue>,
+    /// The catalogue was lost and is built anew: messages that were acknowledged may be back.
+    pub rebuilt: bool,
 }
 
 /// A queue as it was found.
@@ -56,6 +61,8 @@ pub(crate) struct Found {
     /// Where the newest file's records end.
     pub(crate) before: u64,
     pub(crate) oldest: u64,
+    /// The first number that no segment ever had.
+    pub(crate) next_segment: u64,
 }
 
 /// A log file that was in use.
@@ -68,14 +75,24 @@ struct LogFile {
 }
 
 /// Reads a data directory.
-pub(crate) fn recover(disk: &dyn Disk, options: &Options) -> Result<Found, CannotOpen> {
+pub(crate) fn recover(
+    disk: &dyn Disk,
+    options: &Options,
+    catalog: &dyn Catalog,
+    sound: bool,
+) -> Result<Found, CannotOpen> {
     let began = Instant::now();
-    let dir = log::dir(&options.dir);
-    disk.create_dir(&dir).tried("make the directory", &dir)?;
-    let store_id = identify(disk, &options.dir)?;
-    let logs = find_logs(disk, options, store_id)?;
+    for dir in [log::dir(&options.dir), segments::dir(&options.dir), snapshot_dir(&options.dir)] {
+        disk.create_dir(&dir).tried("make the directory", &dir)?;
+        cold::remove_unfinished(disk, &dir)?;
+    }
+    let store = identify(disk, &options.dir)?;
+    let logs = find_logs(disk, options, store)?;
     let mut index = Index::default();
     index.restarting = true;
+    let oldest_log = logs.first().map_or(u64::MAX, |log| log.file);
+    let sources = cold::Sources { disk, options, store, catalog, sound, oldest_log };
+    let base = sources.load(&mut index)?;
     let (mut before, mut last, mut oldest, mut records) = (0, 0, None, 0);
     for (at, log) in logs.iter().enumerate() {
         let next = logs.get(at + 1).filter(|next| next.file == log.file + 1);
@@ -97,10 +114,7 @@ pub(crate) fn recover(disk: &dyn Disk, options: &Options) -> Result<Found, Canno
                 offset: damage.offset,
                 flaw: damage.flaw,
             };
-            if !options.salvage {
-                return Err(error);
-            }
-            tracing::error!(%error, "salvaging: going on behind it");
+            salvaging(options, error)?;
             let Some(resume) = damage.resume else { break };
             from = resume;
         }
@@ -111,16 +125,22 @@ pub(crate) fn recover(disk: &dyn Disk, options: &Options) -> Result<Found, Canno
         newest.handle.sync().tried("sync", &newest.path)?;
     }
     let first = logs.first().map_or(1, |log| log.file);
-    let oldest = oldest.unwrap_or(first).max(first);
+    let oldest = oldest.unwrap_or(first);
+    if oldest < first {
+        missing(options, oldest)?;
+    }
     let next_file = logs.last().map_or(1, |log| log.file + 1);
     index.restarting = false;
     index.logs = logs.into_iter().map(|log| (log.file, log.handle)).collect();
-    let recovered = summary(&index);
+    let next_segment = base.next_segment;
+    let recovered = summary(&index, base)?;
     if records > 0 {
         let (queues, took) = (recovered.queues.len(), began.elapsed());
         tracing::info!(records, queues, ?took, "the log was read");
     }
-    Ok(Found { recovered, index, store_id, next: last + 1, next_file, before, oldest })
+    let (next, oldest) = (last + 1, oldest.max(first));
+    let store_id = store;
+    Ok(Found { recovered, index, store_id, next, next_file, before, oldest, next_segment })
 }
 
 /// Reads which data directory this is, or makes it one.
@@ -141,7 +161,8 @@ fn identify(disk: &dyn Disk, data: &Path) -> Result<StoreId, CannotOpen> {
         Some(store) => store,
         None => draw_store_id(),
     };
-    let header = FileHeader { kind: Kind::Directory, file: 0, store, first: 0, before: 0 };
+    let header =
+        FileHeader { kind: Kind::Directory, file: 0, store, first: 0, before: 0, count: 0 };
     let file = disk.create(&path).tried("create", &path)?;
     file.write_at(&header.encode(), 0).tried("write to", &path)?;
     file.sync().tried("sync", &path)?;
@@ -201,10 +222,7 @@ fn find_logs(
                 }
                 let error =
                     CannotOpen::Damaged { path: path.clone(), offset: 0, flaw: Flaw::Header };
-                if !options.salvage {
-                    return Err(error);
-                }
-                tracing::error!(%error, "salvaging: going on behind it");
+                salvaging(options, error)?;
                 None
             }
         };
@@ -220,7 +238,11 @@ fn find_logs(
 }
 
 fn missing(options: &Options, file: u64) -> Result<(), CannotOpen> {
-    let error = CannotOpen::Missing(log::path(&options.dir, file));
+    salvaging(options, CannotOpen::Missing(log::path(&options.dir, file)))
+}
+
+/// An error, unless we are to go on in spite of it.
+fn salvaging(options: &Options, error: CannotOpen) -> Result<(), CannotOpen> {
     if !options.salvage {
         return Err(error);
     }
@@ -228,17 +250,21 @@ fn missing(options: &Options, file: u64) -> Result<(), CannotOpen> {
     Ok(())
 }
 
-fn summary(index: &Index) -> Recovered {
-    let mut queues: Vec<_> = index
-        .queues()
-        .map(|(id, queue)| RecoveredQueue {
-            id,
-            next_position: queue.next_position,
-            messages: queue.len() as u64,
-            body_bytes: queue.hot.from(0).map(|(_, spot)| u64::from(spot.body)).sum(),
-        })
-        .collect();
+fn summary(index: &Index, base: cold::Base) -> Result<Recovered, CannotOpen> {
+    let mut queues = Vec::new();
+    for (id, queue) in index.queues() {
+        let hot: u64 = queue.hot.from(0).map(|(_, spot)| u64::from(spot.body)).sum();
+        let body_bytes = hot + cold::body_bytes(index, queue)?;
+        let (next_position, messages) = (queue.next_position, queue.len());
+        queues.push(RecoveredQueue { id, next_position, messages, body_bytes });
+    }
     queues.sort_unstable_by_key(|queue| queue.id);
-    let rows = index.rows.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-    Recovered { rows: rows.collect(), queues }
+    let mut rows = base.rows;
+    for (key, value) in &index.unsaved.rows {
+        match value {
+            Some(value) => rows.insert(key.clone(), value.clone()),
+            None => rows.remove(key),
+        };
+    }
+    Ok(Recovered { rows: rows.into_iter().collect(), queues, rebuilt: base.rebuilt })
 }

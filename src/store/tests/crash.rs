@@ -141,7 +141,8 @@ fn live(hand: &mut Hand, model: &mut Model, dice: &mut Dice, steps: usize) {
                     model.gone(at, position);
                 }
             }
-            15..=16 => hand.commit(false),
+            14 | 15 => while dice.below(4) > 0 && hand.tidy() {},
+            16 => hand.commit(false),
             17 => fan_out(hand, model, dice),
             _ => hand.commit(true),
         }
@@ -184,7 +185,8 @@ fn group(hand: &Hand, model: &mut Model, dice: &mut Dice) {
     }
 }
 
-fn crash_everywhere(seed: u64, every: u64) {
+fn crash_everywhere(seed: u64, every: u64, options: &Options) -> usize {
+    let open = |disk: &FakeDisk| try_open(disk, options.clone()).unwrap();
     let mut operations = 1;
     loop {
         let disk = FakeDisk::default();
@@ -208,7 +210,9 @@ fn crash_everywhere(seed: u64, every: u64) {
             model.check(&hand, durable);
         }
         if done {
-            break;
+            let is_segment =
+                |path: &PathBuf| path.extension().is_some_and(|ending| ending == "seg");
+            return disk.paths().into_iter().filter(is_segment).count();
         }
         operations += every;
     }
@@ -217,8 +221,18 @@ fn crash_everywhere(seed: u64, every: u64) {
 #[test]
 fn acknowledged_means_there_after_a_power_cut() {
     for seed in 1..12 {
-        crash_everywhere(seed, 1);
+        crash_everywhere(seed, 1, &options());
     }
+}
+
+#[test]
+fn acknowledged_means_there_while_the_janitor_is_at_work() {
+    let mut segments = 0;
+    for seed in 1..12 {
+        let small = Options { log_file: 2048, log_files: 2, ..options() };
+        segments += crash_everywhere(seed, 1, &small);
+    }
+    assert!(segments > 5, "{segments}: otherwise this test says little");
 }
 
 #[test]

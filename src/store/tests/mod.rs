@@ -1,5 +1,6 @@
 //! The store as a whole, on a disk that can fail.
 
+mod cold;
 mod crash;
 mod damage;
 mod life;
@@ -19,11 +20,12 @@ const DIR: &str = "/data";
 struct Hand {
     store: Store,
     writer: LogWriter,
+    janitor: Janitor,
     recovered: Recovered,
 }
 
 fn options() -> Options {
-    Options { log_file: 4096, ..Options::new(DIR) }
+    Options { log_file: 4096, log_files: 1000, most_log_files: 1000, ..Options::new(DIR) }
 }
 
 fn open(disk: &FakeDisk) -> Hand {
@@ -31,8 +33,11 @@ fn open(disk: &FakeDisk) -> Hand {
 }
 
 fn try_open(disk: &FakeDisk, options: Options) -> Result<Hand, CannotOpen> {
-    let (store, writer, recovered) = Store::open_on(Arc::new(disk.clone()), options, true)?;
-    Ok(Hand { store, writer, recovered })
+    let catalog = |_: &Path| Ok((Box::new(disk.catalog()) as Box<dyn Catalog>, true));
+    let disk = Arc::new(disk.clone());
+    let (store, workers, recovered) = Store::open_on(disk, options, catalog, true)?;
+    let Workers { writer, janitor } = workers;
+    Ok(Hand { store, writer, janitor, recovered })
 }
 
 impl Hand {
@@ -46,6 +51,26 @@ impl Hand {
         if let Err(failure) = self.writer.commit(&mut batch) {
             self.store.shared.fail(failure);
         }
+    }
+
+    /// Lets the janitor do one thing. Returns whether there was one.
+    fn tidy(&mut self) -> bool {
+        let Self { store, writer, janitor, .. } = self;
+        let mut flush = || {
+            store.shared.inbox.want_mark();
+            let mut batch = store.shared.inbox.take(Vec::new());
+            let done = writer.commit(&mut batch);
+            done.map_err(|failure| store.shared.fail(failure)).is_ok()
+        };
+        let done = janitor.step(&mut flush);
+        done.unwrap_or_else(|failure| {
+            store.shared.fail(failure);
+            false
+        })
+    }
+
+    fn tidy_all(&mut self) {
+        while self.tidy() {}
     }
 
     fn publish(&self, queue: u64, position: u64, body: &[u8]) -> LogPosition {

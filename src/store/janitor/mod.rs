@@ -1,0 +1,72 @@
+//! What happens behind the log: files made ready and cleared, messages moved out of the way.
+//!
+//! The janitor works through the oldest log file first. Messages in it that are still wanted are
+//! moved to a segment; what the catalogue has to know is saved; then the file goes back to the
+//! pool. Mostly nothing in it is wanted any more, and the janitor moves and saves nothing.
+//!
+//! What it derives from the index goes to disk only once the log is durable as far as the index
+//! had come: a message that left in a group with its dead letter must not be forgotten before
+//! the dead letter is safe.
+
+mod checkpoint;
+mod merge;
+mod retire;
+mod snapshot;
+
+use std::sync::Arc;
+
+use super::catalog::Catalog;
+use super::error::Failure;
+use super::shared::Shared;
+
+pub(crate) use snapshot::{dir as snapshot_dir, newest_snapshot};
+
+/// Log files that are kept ready.
+const READY: usize = 2;
+
+/// See the module.
+pub(crate) struct Janitor {
+    shared: Arc<Shared>,
+    catalog: Box<dyn Catalog>,
+    /// The number of the next segment; never used twice.
+    next_segment: u64,
+    /// Rows of the broker have changed since the last snapshot of them.
+    rows_changed: bool,
+}
+
+/// Makes everything that was appended so far durable, with a mark. Returns whether it is; if
+/// not, the store has failed.
+pub(crate) type Flush<'a> = &'a mut dyn FnMut() -> bool;
+
+impl Janitor {
+    /// A janitor whose next segment has this number.
+    pub(crate) fn new(shared: Arc<Shared>, catalog: Box<dyn Catalog>, next_segment: u64) -> Self {
+        Self { shared, catalog, next_segment, rows_changed: false }
+    }
+
+    /// The janitor's thread.
+    pub(crate) fn work(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut flush = || shared.progress.wait_marked(shared.inbox.want_mark());
+        loop {
+            match self.step(&mut flush) {
+                Ok(true) => {}
+                Ok(false) if shared.is_over() => return,
+                Ok(false) => shared.bell.wait(),
+                Err(failure) => return shared.fail(failure),
+            }
+        }
+    }
+
+    /// Does one thing that is to be done. Returns whether there was one.
+    pub(crate) fn step(&mut self, flush: Flush<'_>) -> Result<bool, Failure> {
+        if self.shared.is_over() {
+            return Ok(false);
+        }
+        if self.shared.pool.wants(READY) {
+            self.shared.pool.fill(&*self.shared.disk)?;
+            return Ok(true);
+        }
+        Ok(self.retire_oldest(flush)? || self.merge_sparse(flush)?)
+    }
+}

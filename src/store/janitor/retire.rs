@@ -1,0 +1,117 @@
+//! The oldest log file goes.
+
+use std::sync::Arc;
+
+use super::{Flush, Janitor, READY};
+use crate::store::disk::{DiskFile, read_whole};
+use crate::store::error::{Failure, Tried};
+use crate::store::format::file_header::seed;
+use crate::store::format::read::{Flaw, Found, View, look};
+use crate::store::format::record::{Place, flag};
+use crate::store::index::moves::Survivor;
+use crate::store::index::queue::Particulars;
+use crate::store::log;
+use crate::store::segments::write::SegmentWriter;
+use crate::store::shared::Shared;
+
+/// How often the last few appends are flushed to have nobody refer to the oldest file any more.
+const FLUSHES: usize = 3;
+
+impl Janitor {
+    /// Clears the oldest log file, if there are enough. Returns whether it did.
+    pub(super) fn retire_oldest(&mut self, flush: Flush<'_>) -> Result<bool, Failure> {
+        let Some((file, handle)) = self.due() else { return Ok(false) };
+        if !self.settle_references(file, flush) {
+            return Ok(false);
+        }
+        let survivors = self.shared.index.lock().survivors(file);
+        if !survivors.is_empty() {
+            self.move_survivors(file, &*handle, &survivors)?;
+        }
+        drop(handle);
+        if self.shared.index.lock().unsaved.any_up_to_file(file) || !survivors.is_empty() {
+            self.save(flush)?;
+        }
+        self.shared.begin_log_with(file + 1);
+        // Before the file goes, a mark that does not ask for it has to be safe.
+        if !flush() {
+            return Ok(false);
+        }
+        let mut index = self.shared.index.lock();
+        let handle = index.logs.remove(&file);
+        let files = index.logs.len();
+        drop(index);
+        if let Some(handle) = handle {
+            let wanted = files + self.shared.pool.ready() < self.shared.options.log_files + READY;
+            self.shared.pool.recycle(&*self.shared.disk, file, handle, wanted)?;
+        }
+        if files < self.shared.options.most_log_files {
+            self.shared.inbox.block(false);
+        }
+        Ok(true)
+    }
+
+    fn due(&self) -> Option<(u64, Arc<dyn DiskFile>)> {
+        let index = self.shared.index.lock();
+        let due = index.logs.len() > self.shared.options.log_files;
+        let (file, handle) = index.logs.first_key_value().filter(|_| due)?;
+        Some((*file, Arc::clone(handle)))
+    }
+
+    /// Sees to it that nobody will refer to a message in the file any more.
+    fn settle_references(&self, file: u64, flush: Flush<'_>) -> bool {
+        for _ in 0..FLUSHES {
+            if !self.shared.index.lock().bodies.any_up_to_file(file) {
+                return true;
+            }
+            if !flush() {
+                return false;
+            }
+        }
+        !self.shared.index.lock().bodies.any_up_to_file(file)
+    }
+
+    fn move_survivors(
+        &mut self,
+        file: u64,
+        handle: &dyn DiskFile,
+        survivors: &[Survivor],
+    ) -> Result<(), Failure> {
+        let path = log::path(&self.shared.options.dir, file);
+        let bytes = read_whole(handle).or_failure("read", &path)?;
+        let mut segment = self.new_segment()?;
+        for survivor in survivors {
+            let at = survivor.spot.offset();
+            let damaged = |flaw| Failure::damaged(&path, at, flaw);
+            let bytes = bytes.get(at as usize..).unwrap_or_default();
+            let raw = match look(bytes, seed(file)) {
+                Found::Record(raw) => raw,
+                Found::End => return Err(damaged(Flaw::Ends)),
+                Found::Bad(flaw) => return Err(damaged(flaw)),
+            };
+            let View::Message(place, content) = raw.view().map_err(damaged)? else {
+                return Err(damaged(Flaw::Content));
+            };
+            let lasting = !raw.has(flag::PASSING);
+            let own = Particulars { expires: place.expires, lasting };
+            let Particulars { expires, lasting } = survivor.particulars.unwrap_or(own);
+            let Survivor { queue, position, deliveries, .. } = *survivor;
+            let deliveries = deliveries.max(place.deliveries);
+            segment.push(&Place { queue, position, deliveries, expires }, lasting, &content)?;
+        }
+        let new = segment.finish(file, &[])?;
+        self.shared.index.lock().add_segment(&new);
+        for run in new.runs {
+            // One at a time, so that the log and the queues come between.
+            self.shared.index.lock().move_to_run(run, file);
+        }
+        Ok(())
+    }
+
+    pub(super) fn new_segment(&mut self) -> Result<SegmentWriter, Failure> {
+        let segment = self.next_segment;
+        self.next_segment += 1;
+        let Shared { disk, options, store_id, .. } = &*self.shared;
+        SegmentWriter::create(Arc::clone(disk), options.dir.clone(), *store_id, segment)
+    }
+}
