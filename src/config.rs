@@ -38,6 +38,19 @@ pub struct DataConfig {
     pub dir: PathBuf,
     /// What a confirm promises.
     pub durability: Durability,
+    /// What the catalogue of durable things lies in.
+    pub catalog: CatalogKind,
+}
+
+/// What the catalogue of durable things lies in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatalogKind {
+    /// sled.
+    #[default]
+    Sled,
+    /// redb.
+    Redb,
 }
 
 /// What a confirm of a persistent message on a durable queue promises.
@@ -157,7 +170,8 @@ pub struct RuntimeConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dir: "data".into(), durability: Durability::default() }
+        let (durability, catalog) = (Durability::default(), CatalogKind::default());
+        Self { dir: "data".into(), durability, catalog }
     }
 }
 

@@ -27,6 +27,7 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 static WATCH_PANICS: Once = Once::new();
 
 /// Runs `each` with one seed after the other until the time is up.
+#[expect(clippy::print_stdout, reason = "how much was tried is part of the result")]
 fn fuzz(mut each: impl FnMut(&mut StdRng)) {
     WATCH_PANICS.call_once(|| {
         let print = std::panic::take_hook();

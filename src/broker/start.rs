@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::live_queue::Found;
 use super::{Broker, queue_ids};
-use crate::config::{DataConfig, Durability};
+use crate::config::{CatalogKind, DataConfig, Durability};
 use crate::names::QueueId;
 use crate::queue::ready::Away;
 use crate::store::{self, CannotOpen, Record, Recovered, Store};
@@ -20,6 +20,10 @@ pub(super) fn open_store(
         Durability::Always => store::Durability::Always,
         Durability::Os => store::Durability::Os,
         Durability::None => return Ok((None, None)),
+    };
+    options.catalog = match config.catalog {
+        CatalogKind::Sled => store::catalog::Kind::Sled,
+        CatalogKind::Redb => store::catalog::Kind::Redb,
     };
     let (store, found) = Store::open(options)?;
     Ok((Some(store), Some(found)))

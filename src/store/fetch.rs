@@ -255,7 +255,15 @@ impl Pick {
                 expires: self.particulars.map_or(place.expires, |own| own.expires),
                 message: content.to_message(),
             }),
-            _ => Err(damaged(Flaw::Content, offset, path)),
+            View::Mark { .. }
+            | View::Reference { .. }
+            | View::Gone { .. }
+            | View::Delivered { .. }
+            | View::Purge { .. }
+            | View::QueueDeleted { .. }
+            | View::Put { .. }
+            | View::Delete { .. }
+            | View::Blob(_) => Err(damaged(Flaw::Content, offset, path)),
         }
     }
 }

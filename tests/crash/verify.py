@@ -135,19 +135,15 @@ def outcome(journal, transaction, found):
     if transaction.state is not Commit.SENT:
         return Commit.ROLLED_BACK
     ids = {queue: {each.id for each in deliveries} for queue, deliveries in found.items()}
-    published = [f"{queue}: {message.id}" for message in transaction.published for queue in message.queues
-                 if message.id in ids[queue]]
-    unacked = [f"{copy.queue}: {copy.message.id}" for copy in transaction.acked
-               if copy.message.id in ids[copy.queue]]
-    if published and unacked:
-        journal.fault(f"a transaction is half there: published {published[:3]}, not acked {unacked[:3]}")
-    consumed = any(journal.copies[queue][message.id].acked
-                   for message in transaction.published for queue in message.queues)
-    if not published and not consumed and not unacked and any(copy.promised() for copy in transaction.acked):
-        journal.fault(f"a transaction has acked {len(transaction.acked)} and published nothing")
-    if published:
-        return Commit.OK
-    return Commit.ROLLED_BACK if unacked else None
+    done = [f"{message.id} in {queue}" for message in transaction.published for queue in message.queues
+            if message.id in ids[queue]]
+    done += [f"no {copy.message.id} in {copy.queue}" for copy in transaction.acked
+             if copy.promised() and copy.message.id not in ids[copy.queue]]
+    undone = [f"{copy.message.id} in {copy.queue}" for copy in transaction.acked if copy.message.id in ids[copy.queue]]
+    if done and undone:
+        journal.fault(f"a transaction is half done: there is {done[0]} ({len(done)} such), and {undone[0]} "
+                      f"({len(undone)} such), which it acked")
+    return Commit.OK if done else Commit.ROLLED_BACK if undone else None
 
 
 def judge_copy(journal, copy, there, outcomes, tally):

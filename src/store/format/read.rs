@@ -47,7 +47,7 @@ pub(crate) enum View<'a> {
     Mark { oldest: u64, synced: u64 },
     Message(Place, Content<'a>),
     Reference { place: Place, body: u64 },
-    Gone { queue: QueueId, reason: u8, ranges: Ranges<'a> },
+    Gone { queue: QueueId, ranges: Ranges<'a> },
     Delivered { queue: QueueId, ranges: Ranges<'a> },
     Purge { queue: QueueId, before: u64 },
     QueueDeleted { queue: QueueId },
@@ -159,9 +159,10 @@ impl<'a> Raw<'a> {
                 if ranges.0.len() != 16 * word {
                     return Err(Flaw::Content);
                 }
-                match kind {
-                    Kind::Delivered => View::Delivered { queue, ranges },
-                    _ => View::Gone { queue, reason: self.small as u8, ranges },
+                if kind == Kind::Delivered {
+                    View::Delivered { queue, ranges }
+                } else {
+                    View::Gone { queue, ranges }
                 }
             }
             Kind::Purge => {

@@ -72,7 +72,7 @@ impl Index {
                     }
                 }
             }
-            View::Gone { queue, reason: _, ranges } => {
+            View::Gone { queue, ranges } => {
                 self.change(queue, file, |queue, shrunk| {
                     for (first, count) in ranges.counted() {
                         queue.gone(first, count, &mut *shrunk);

@@ -249,6 +249,7 @@ impl Inbox {
     }
 
     /// Takes what is there, at once.
+    #[cfg(test)]
     pub(crate) fn take(&self, spare: Vec<u8>) -> Batch {
         self.take_locked(self.state.lock(), spare)
     }

@@ -49,6 +49,9 @@ pub(crate) struct Sources<'a> {
 
 type Files = BTreeMap<u64, SegmentFile>;
 
+/// Runs with the keys of their rows; `None` where a row cannot be read.
+type KeyedRuns = Vec<(RunKey, Option<Run>)>;
+
 impl Sources<'_> {
     /// Fills an empty index with what is not in the log.
     pub(crate) fn load(&self, index: &mut Index) -> Result<Base, CannotOpen> {
@@ -120,7 +123,7 @@ impl Sources<'_> {
     }
 
     /// The runs that the catalogue knows, in the segments that count.
-    fn runs(&self, known: &[u64]) -> Result<Option<Vec<(RunKey, Option<Run>)>>, CannotOpen> {
+    fn runs(&self, known: &[u64]) -> Result<Option<KeyedRuns>, CannotOpen> {
         let mut runs = Vec::new();
         for (key, value) in self.catalog.scan_prefix(Tree::Runs, b"")? {
             let Some(key) = RunKey::decode(&key) else { return Ok(None) };

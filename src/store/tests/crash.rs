@@ -3,11 +3,14 @@
 use super::*;
 use crate::store::disk::fake::Dice;
 
+/// What a row said, by the position from which on.
+type RowHistory = Vec<(u64, Option<Vec<u8>>)>;
+
 /// Everything that was appended, and when.
 #[derive(Clone, Default)]
 struct Model {
     messages: BTreeMap<(u64, u64), Life>,
-    rows: BTreeMap<Vec<u8>, Vec<(u64, Option<Vec<u8>>)>>,
+    rows: BTreeMap<Vec<u8>, RowHistory>,
     groups: Vec<Vec<(u64, u64)>>,
     next: BTreeMap<u64, u64>,
 }
