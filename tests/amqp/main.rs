@@ -2,6 +2,7 @@
 //! frame by frame.
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "some of it is for tests/fuzz")]
 mod support;
 
 mod cancelling;

@@ -154,9 +154,16 @@ impl Client {
     /// What is there to be read, as it comes. `false`: the broker has ended.
     fn read(&mut self, deadline: Instant) -> Result<bool, Silence> {
         let left = deadline.saturating_duration_since(Instant::now());
-        self.socket.set_read_timeout(Some(left.max(Duration::from_millis(1)))).expect("a socket");
+        // A timeout of nothing is none at all.
+        self.socket.set_nonblocking(left.is_zero()).expect("a socket");
+        let timeout = (!left.is_zero()).then_some(left);
+        self.socket.set_read_timeout(timeout).expect("a socket");
         let mut buffer = vec![0; 64 * 1024];
-        match self.socket.read(&mut buffer) {
+        let read = self.socket.read(&mut buffer);
+        if left.is_zero() {
+            self.socket.set_nonblocking(false).expect("a socket");
+        }
+        match read {
             Ok(count) => {
                 self.bytes.extend_from_slice(&buffer[..count]);
                 Ok(count > 0)
@@ -164,6 +171,14 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Silence),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
             Err(_) => Ok(false),
+        }
+    }
+
+    /// Waits until the broker has said something, or has ended.
+    #[track_caller]
+    pub(crate) fn waits_for_an_answer(&mut self) {
+        if self.bytes.is_empty() {
+            self.read(Instant::now() + PATIENCE).expect("the broker answers");
         }
     }
 
@@ -193,8 +208,7 @@ impl Client {
         };
         assert_eq!(frame.kind, FrameKind::Method, "a method comes first");
         let id = MethodId::read(&frame.payload).expect("a method has an id");
-        let other = decode_any(id, &frame.payload).expect("the broker's methods can be read");
-        let Other { method, arguments } = other;
+        let Other { method, arguments } = read_method(id, &frame.payload);
         let (mut header, mut body) = (Vec::new(), Vec::new());
         if matches!(id, MethodId::DELIVER | MethodId::GET_OK | MethodId::RETURN) {
             let mut piece = |kind| {
@@ -285,6 +299,15 @@ impl Client {
         assert_eq!((close.0, close.1), (code, by), "closed: {}", close.2);
         self.method(channel, &Payload::method(20, 41));
     }
+}
+
+/// Reads a method. A routing key may be no text, which generated types cannot hold.
+fn read_method(id: MethodId, payload: &[u8]) -> Other {
+    decode_any(id, payload).unwrap_or_else(|_| {
+        let as_text = |byte: &u8| if byte.is_ascii() { *byte } else { b'?' };
+        let ascii: Vec<u8> = payload.iter().map(as_text).collect();
+        decode_any(id, &ascii).expect("the broker's methods can be read")
+    })
 }
 
 /// Code, offending method and text of a close.
