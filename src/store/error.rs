@@ -112,6 +112,17 @@ impl Failure {
         Self::new("go on with", path, io::Error::other(format!("damaged at byte {offset}: {flaw}")))
     }
 
+    /// The same, where more room would not help.
+    pub(crate) fn for_good(self) -> Self {
+        let Self { what, path, error } = self;
+        Self { what, path, error: Arc::new(io::Error::other(error.to_string())) }
+    }
+
+    /// Whether there is only no room.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
     pub(crate) fn new(what: &'static str, path: &Path, error: io::Error) -> Self {
         Self { what, path: path.into(), error: Arc::new(error) }
     }

@@ -23,6 +23,8 @@ const GAP: u64 = 16 << 10;
 const READ: u64 = 1 << 20;
 /// Bytes of a run that are read at once, at least.
 const STEP: usize = 64 << 10;
+/// Messages that are looked up under one hold of the lock.
+const AT_ONCE: usize = 4096;
 
 /// A message as it is stored.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ struct Pick {
     particulars: Option<Particulars>,
     handle: Arc<dyn DiskFile>,
     stands: Stands,
+    /// About how many bytes its record has.
+    len: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,21 +83,35 @@ impl Shared {
     /// Fetches messages in order of their positions. What was appended before the call is seen;
     /// for what is not written yet it waits.
     pub(crate) fn fetch(&self, wanted: Wanted) -> Result<Vec<Stored>, CannotFetch> {
-        let (mut picks, mut more) = self.pick(wanted);
-        if more && !self.by_hand && self.wait_for_tail() {
-            (picks, more) = self.pick(wanted);
-        }
-        if more && let Some(failure) = self.failure.get() {
-            return Err(CannotFetch::Failed(failure.clone()));
-        }
-        let mut stored = Vec::with_capacity(picks.len());
-        for together in picks.chunk_by(|a, b| a.is_near(b)) {
-            match together[0].stands {
-                Stands::Log(_) => self.read_log(together, &mut stored)?,
-                Stands::Run(run) => self.read_run(wanted.queue, run, together, &mut stored)?,
+        let mut stored = Vec::new();
+        let mut rest = wanted;
+        loop {
+            let (mut picks, mut end) = self.pick(rest);
+            if end && !self.by_hand && self.wait_for_tail() {
+                (picks, end) = self.pick(rest);
+            }
+            if end && let Some(failure) = self.failure.get() {
+                return Err(CannotFetch::Failed(failure.clone()));
+            }
+            for together in picks.chunk_by(|a, b| a.is_near(b)) {
+                match together[0].stands {
+                    Stands::Log(_) => self.read_log(together, &mut stored)?,
+                    Stands::Run(run) => self.read_run(wanted.queue, run, together, &mut stored)?,
+                }
+            }
+            let bytes: usize = picks.iter().map(|pick| pick.len).sum();
+            rest.bytes = rest.bytes.saturating_sub(bytes);
+            rest.messages -= picks.len();
+            match picks.last() {
+                Some(last) if !end && rest.messages > 0 && rest.bytes > 0 => {
+                    rest.from = last.position + 1;
+                }
+                Some(_) | None => return Ok(stored),
+            }
+            if picks.len() < AT_ONCE {
+                return Ok(stored);
             }
         }
-        Ok(stored)
     }
 
     /// Has the log written up to its end. Returns whether it was not.
@@ -105,7 +123,7 @@ impl Shared {
         self.progress.wait_written(self.inbox.hurry(false))
     }
 
-    /// Finds the places of messages, and whether there was room for more.
+    /// Finds the places of messages, and whether the queue ended before the limits were met.
     fn pick(&self, wanted: Wanted) -> (Vec<Pick>, bool) {
         let index = self.index.lock();
         let Some(queue) = index.get(wanted.queue) else { return (Vec::new(), true) };
@@ -135,11 +153,13 @@ impl Shared {
                 (position, Stands::Log(spot), handle, spot.len as usize)
             };
             bytes += len;
-            if picks.len() == wanted.messages || (bytes > wanted.bytes && !picks.is_empty()) {
+            if picks.len() == wanted.messages.min(AT_ONCE)
+                || (bytes > wanted.bytes && !picks.is_empty())
+            {
                 return (picks, false);
             }
             let Some(handle) = handle.map(Arc::clone) else { continue };
-            picks.push(Pick::new(queue, position, stands, handle));
+            picks.push(Pick::new(queue, position, stands, handle, len));
         }
     }
 
@@ -183,12 +203,23 @@ impl Shared {
         let path = || segments::path(&self.options.dir, run.segment);
         let (seed, whole) = (segments::seed(run.segment), (run.end - run.from) as usize);
         let (mut bytes, mut at) = (Vec::new(), 0);
+        let mut damage = None;
         let mut next = picks.iter().peekable();
         while let Some(pick) = next.peek() {
             let offset = run.from + at as u64;
             let known = bytes.len();
-            let raw = match look(&bytes[at..], seed) {
-                Found::Record(raw) => raw,
+            match look(bytes.get(at..).unwrap_or_default(), seed) {
+                Found::Record(raw) => {
+                    let position = raw.message_at().filter(|(of, _)| *of == queue).map(|at| at.1);
+                    if position == Some(pick.position) {
+                        stored.push(pick.decode(&raw, offset, &path)?);
+                        next.next();
+                    } else if position.is_none_or(|position| position > pick.position) {
+                        let (flaw, offset) = damage.unwrap_or((Flaw::Content, offset));
+                        return Err(damaged(flaw, offset, &path));
+                    }
+                    at += raw.padded_len();
+                }
                 // Not all of it has been read.
                 Found::End | Found::Bad(Flaw::Cut) if known < whole => {
                     let more = STEP.max(known).min(whole - known);
@@ -198,20 +229,18 @@ impl Shared {
                     if read < more {
                         return Err(damaged(Flaw::Ends, start + read as u64, &path));
                     }
-                    continue;
                 }
-                Found::End => return Err(damaged(Flaw::Ends, offset, &path)),
-                Found::Bad(flaw) => return Err(damaged(flaw, offset, &path)),
-            };
-            match raw.message_at().filter(|at| *at <= (queue, pick.position)) {
-                Some((_, position)) if position == pick.position => {
-                    stored.push(pick.decode(&raw, offset, &path)?);
-                    next.next();
+                Found::End | Found::Bad(_) if at >= whole => {
+                    let (flaw, offset) = damage.unwrap_or((Flaw::Ends, offset));
+                    return Err(damaged(flaw, offset, &path));
                 }
-                Some(_) => {}
-                None => return Err(damaged(Flaw::Content, offset, &path)),
+                // It may be one that nobody wants any more, so look behind it.
+                found @ (Found::End | Found::Bad(_)) => {
+                    let flaw = if let Found::Bad(flaw) = found { flaw } else { Flaw::Ends };
+                    damage.get_or_insert((flaw, offset));
+                    at += 8;
+                }
             }
-            at += raw.padded_len();
         }
         let (after, at) = (picks[picks.len() - 1].position + 1, run.from - run.begin + at as u64);
         if let Some(queue) = self.index.lock().get_mut(queue) {
@@ -222,10 +251,16 @@ impl Shared {
 }
 
 impl Pick {
-    fn new(queue: &QueueIndex, position: u64, stands: Stands, handle: Arc<dyn DiskFile>) -> Self {
+    fn new(
+        queue: &QueueIndex,
+        position: u64,
+        stands: Stands,
+        handle: Arc<dyn DiskFile>,
+        len: usize,
+    ) -> Self {
         let deliveries = queue.deliveries.get(&position).copied().unwrap_or(0);
         let particulars = queue.particulars.get(&position).copied();
-        Self { position, deliveries, particulars, handle, stands }
+        Self { position, deliveries, particulars, handle, stands, len }
     }
 
     /// Whether two messages, one after the other, should be read together.
@@ -248,23 +283,16 @@ impl Pick {
         offset: u64,
         path: &dyn Fn() -> PathBuf,
     ) -> Result<Stored, CannotFetch> {
-        match raw.view().map_err(|flaw| damaged(flaw, offset, path))? {
-            View::Message(place, content) => Ok(Stored {
-                position: self.position,
-                deliveries: self.deliveries.max(place.deliveries),
-                expires: self.particulars.map_or(place.expires, |own| own.expires),
-                message: content.to_message(),
-            }),
-            View::Mark { .. }
-            | View::Reference { .. }
-            | View::Gone { .. }
-            | View::Delivered { .. }
-            | View::Purge { .. }
-            | View::QueueDeleted { .. }
-            | View::Put { .. }
-            | View::Delete { .. }
-            | View::Blob(_) => Err(damaged(Flaw::Content, offset, path)),
-        }
+        let view = raw.view().map_err(|flaw| damaged(flaw, offset, path))?;
+        let View::Message(place, content) = view else {
+            return Err(damaged(Flaw::Content, offset, path));
+        };
+        Ok(Stored {
+            position: self.position,
+            deliveries: self.deliveries.max(place.deliveries),
+            expires: self.particulars.map_or(place.expires, |own| own.expires),
+            message: content.to_message(),
+        })
     }
 }
 

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod catalog;
+mod check;
 mod disk;
 mod error;
 mod fetch;
@@ -39,6 +40,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
+pub use check::{Report, check};
 pub use error::{CannotFetch, CannotOpen, Failure};
 pub use fetch::{Stored, Wanted};
 pub use format::read::Flaw;
@@ -57,6 +59,7 @@ use log::inbox::Inbox;
 use log::pool::Pool;
 use log::writer::LogWriter;
 use progress::Progress;
+use recovery::Recovery;
 use shared::{Bell, Shared};
 
 /// Where durable things go. Dropping it writes and syncs what is left.
@@ -112,7 +115,10 @@ impl Store {
         let lock = disk.lock(&lock).tried("lock", &lock)?;
         let lock = lock.ok_or_else(|| CannotOpen::InUse(dir.clone()))?;
         let (catalog, sound) = catalog(dir)?;
-        let found = recovery::recover(&*disk, &options, &*catalog, sound)?;
+        let lost = Vec::new();
+        let mut recovery =
+            Recovery { disk: &*disk, options: &options, catalog: &*catalog, sound, lost };
+        let found = recovery.recover()?;
         let eager = options.durability == Durability::Always;
         let in_place = disk.overwrites_in_place(dir);
         let shared = Arc::new(Shared {
@@ -124,6 +130,7 @@ impl Store {
             progress: Progress::new(found.next - 1),
             bell: Bell::default(),
             oldest: AtomicU64::new(found.oldest),
+            condemned_logs: if found.recovered.lost.is_empty() { 0 } else { found.next_file },
             failure: OnceLock::new(),
             closing: AtomicBool::new(false),
             by_hand,

@@ -92,6 +92,21 @@ pub enum Reason {
     Purged = 5,
 }
 
+impl Reason {
+    /// What a reason on the disk means, in a word.
+    pub(crate) fn name(number: u8) -> &'static str {
+        match number {
+            0 => "acknowledged",
+            1 => "discarded",
+            2 => "expired",
+            3 => "dropped",
+            4 => "dead-lettered",
+            5 => "purged",
+            _ => "left for a reason unknown to this version",
+        }
+    }
+}
+
 impl Record<'_> {
     /// Whether somebody is sure to wait for it.
     pub(crate) fn is_urgent(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -9,11 +10,14 @@ use super::disk::Disk;
 use super::error::Failure;
 use super::format::file_header::StoreId;
 use super::index::Index;
-use super::log::inbox::Inbox;
+use super::log::inbox::{Block, Inbox};
 use super::log::pool::Pool;
 use super::options::Options;
 use super::progress::Progress;
 use crate::names::LogPosition;
+
+/// How long to wait for room on the disk before the next attempt.
+const FULL_DISK: Duration = Duration::from_millis(200);
 
 /// Wakes a thread that has nothing to do.
 #[derive(Debug, Default)]
@@ -25,12 +29,18 @@ impl Bell {
         self.1.notify_one();
     }
 
-    /// Waits until it has been rung.
-    pub(crate) fn wait(&self) {
+    /// Waits until it has been rung, or for a while. Returns whether it was rung.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
         let mut rung = self.0.lock();
-        while !std::mem::take(&mut *rung) {
-            self.1.wait(&mut rung);
+        let until = limit.map(|limit| Instant::now() + limit);
+        while !*rung {
+            match until {
+                Some(until) if self.1.wait_until(&mut rung, until).timed_out() => break,
+                Some(_) => {}
+                None => self.1.wait(&mut rung),
+            }
         }
+        std::mem::take(&mut *rung)
     }
 }
 
@@ -47,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) bell: Bell,
     /// The oldest log file that a restart needs.
     pub(crate) oldest: AtomicU64,
+    /// Log files in front of this one are damaged: they go as soon as can be.
+    pub(crate) condemned_logs: u64,
     pub(crate) failure: OnceLock<Failure>,
     /// The store is being closed.
     pub(crate) closing: AtomicBool,
@@ -58,6 +70,33 @@ impl Shared {
     /// The oldest log file that a restart needs.
     pub(crate) fn oldest_log(&self) -> u64 {
         self.oldest.load(Ordering::Acquire)
+    }
+
+    /// Does something until there is room on the disk for it. Meanwhile publishers are held
+    /// back, and nothing is confirmed.
+    pub(crate) fn with_patience<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut waited = false;
+        loop {
+            match attempt() {
+                Err(failure) if failure.is_full() && !self.by_hand && !self.is_over() => {
+                    if !std::mem::replace(&mut waited, true) {
+                        tracing::error!(%failure, "the disk is full; publishers wait for room");
+                        self.inbox.block(Block::Disk, true);
+                    }
+                    std::thread::sleep(FULL_DISK);
+                }
+                done => {
+                    if waited {
+                        tracing::info!("there is room on the disk again");
+                        self.inbox.block(Block::Disk, false);
+                    }
+                    return done;
+                }
+            }
+        }
     }
 
     /// From now on a restart needs no log file in front of this one.

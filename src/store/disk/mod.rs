@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub(crate) mod fake;
 pub(crate) mod real;
+pub(crate) mod untouched;
 
 use std::fmt::Debug;
 use std::io;

@@ -47,7 +47,7 @@ pub(crate) enum View<'a> {
     Mark { oldest: u64, synced: u64 },
     Message(Place, Content<'a>),
     Reference { place: Place, body: u64 },
-    Gone { queue: QueueId, ranges: Ranges<'a> },
+    Gone { queue: QueueId, reason: u8, ranges: Ranges<'a> },
     Delivered { queue: QueueId, ranges: Ranges<'a> },
     Purge { queue: QueueId, before: u64 },
     QueueDeleted { queue: QueueId },
@@ -153,18 +153,8 @@ impl<'a> Raw<'a> {
                 }
                 View::Reference { place, body: first_u64(rest) }
             }
-            Kind::Gone | Kind::Delivered => {
-                at_least(8)?;
-                let ranges = Ranges(&payload[8..]);
-                if ranges.0.len() != 16 * word {
-                    return Err(Flaw::Content);
-                }
-                if kind == Kind::Delivered {
-                    View::Delivered { queue, ranges }
-                } else {
-                    View::Gone { queue, ranges }
-                }
-            }
+            Kind::Gone => View::Gone { queue, reason: self.small as u8, ranges: self.ranges()? },
+            Kind::Delivered => View::Delivered { queue, ranges: self.ranges()? },
             Kind::Purge => {
                 at_least(16)?;
                 View::Purge { queue, before: u64_at(payload, 8) }
@@ -180,6 +170,15 @@ impl<'a> Raw<'a> {
             Kind::Delete => View::Delete { key: payload },
             Kind::Blob => View::Blob(payload),
         })
+    }
+
+    fn ranges(&self) -> Result<Ranges<'a>, Flaw> {
+        let ranges = self.payload.get(8..).ok_or(Flaw::Content)?;
+        if ranges.len() == 16 * self.word as usize {
+            Ok(Ranges(ranges))
+        } else {
+            Err(Flaw::Content)
+        }
     }
 
     #[inline]

@@ -11,7 +11,7 @@ pub(crate) mod moves;
 pub(crate) mod queue;
 pub(crate) mod unsaved;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -43,6 +43,8 @@ pub(crate) struct Index {
     pub(crate) logs: BTreeMap<u64, Arc<dyn DiskFile>>,
     /// The segments, to read from.
     pub(crate) segments: BTreeMap<u64, Segment>,
+    /// Segments with damage, whose messages are to be moved whatever their number.
+    pub(crate) condemned: BTreeSet<u64>,
     /// There is something for the janitor to clear away.
     pub(crate) untidy: bool,
 }
@@ -72,7 +74,7 @@ impl Index {
                     }
                 }
             }
-            View::Gone { queue, ranges } => {
+            View::Gone { queue, reason: _, ranges } => {
                 self.change(queue, file, |queue, shrunk| {
                     for (first, count) in ranges.counted() {
                         queue.gone(first, count, &mut *shrunk);
@@ -96,8 +98,14 @@ impl Index {
                     }
                 }
             }
-            View::Put { key, value } => self.unsaved.row(key, Some(value), file),
-            View::Delete { key } => self.unsaved.row(key, None, file),
+            View::Put { key, value } => {
+                self.unsaved.row(key, Some(value), file);
+                self.untidy = true;
+            }
+            View::Delete { key } => {
+                self.unsaved.row(key, None, file);
+                self.untidy = true;
+            }
             View::Mark { .. } => {}
             View::Blob(_) => return Err(Flaw::Content),
         }

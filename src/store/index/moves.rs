@@ -10,7 +10,8 @@ use super::queue::{Particulars, QueueIndex};
 use crate::names::QueueId;
 use crate::store::disk::DiskFile;
 use crate::store::format::run::{Run, RunKey};
-use crate::store::segments::write::{NewRun, NewSegment};
+use crate::store::segments::runs::NewRun;
+use crate::store::segments::write::NewSegment;
 
 /// A segment as the index knows it.
 #[derive(Debug)]
@@ -194,5 +195,10 @@ impl Index {
             }
         }
         self.unsaved.segments = true;
+    }
+
+    /// A cold message cannot be read any more.
+    pub(crate) fn lose(&mut self, queue: QueueId, position: u64) {
+        self.change(queue, 0, |queue, shrunk| queue.gone(position, 1, shrunk));
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Unsaved {
     pub(crate) replaced: Vec<RunKey>,
     /// Queues that were deleted, or of whose cold messages some were handed out.
     pub(crate) queues: BTreeSet<QueueId>,
+    /// The catalogue knows nothing at all and should soon.
+    pub(crate) everything: bool,
     /// There are other segments than before.
     pub(crate) segments: bool,
     /// The oldest log file with a record that is not saved.

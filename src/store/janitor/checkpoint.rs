@@ -41,6 +41,18 @@ impl Janitor {
             return Ok(());
         }
         self.rows_changed |= !unsaved.rows.is_empty();
+        // The index has forgotten what is to be saved, so there is no second attempt.
+        self.write(lsn, first, set, last, dead).map_err(Failure::for_good)
+    }
+
+    fn write(
+        &mut self,
+        lsn: u64,
+        first: Vec<Change>,
+        set: Change,
+        last: Vec<Change>,
+        dead: Vec<Segment>,
+    ) -> Result<(), Failure> {
         self.apply(&first)?;
         if self.rows_changed {
             self.write_snapshot(lsn)?;

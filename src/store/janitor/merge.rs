@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Flush, Janitor};
 use crate::store::error::{Failure, Tried};
-use crate::store::format::read::{Flaw, Found, View, look};
+use crate::store::format::read::{Flaw, View};
 use crate::store::index::moves::{OldRun, Segment};
 use crate::store::segments;
+use crate::store::segments::read::records;
 use crate::store::segments::write::SegmentWriter;
 
 /// Bytes of messages that are moved at once.
@@ -23,11 +24,17 @@ impl Janitor {
     pub(super) fn merge_sparse(&mut self, flush: Flush<'_>) -> Result<bool, Failure> {
         let index = self.shared.index.lock();
         let dead = index.segments.values().any(|segment| segment.live == 0);
-        let chosen = self.worth_merging(&index.segments);
+        let condemned =
+            index.condemned.iter().copied().filter(|at| index.segments.contains_key(at));
+        let mut chosen: Vec<u64> = condemned.collect();
+        if chosen.is_empty() {
+            chosen = self.worth_merging(&index.segments);
+        }
         let runs = if chosen.is_empty() { Vec::new() } else { index.runs_of(&chosen) };
         drop(index);
         if !runs.is_empty() {
-            self.merge(&chosen, &runs)?;
+            self.merge(&chosen, &runs).inspect_err(|_| self.give_up())?;
+            self.shared.index.lock().condemned.clear();
         }
         if dead || !runs.is_empty() {
             self.save(flush)?;
@@ -95,22 +102,30 @@ impl Janitor {
         }
         let mut messages = Vec::new();
         for (old, path, bytes) in &read {
-            let mut at = 0;
-            for _ in 0..old.run.stored {
-                let damaged = |flaw| Failure::damaged(path, old.run.offset + at as u64, flaw);
-                let rest = bytes.get(at..).unwrap_or_default();
-                let raw = match look(rest, segments::seed(old.run.segment)) {
-                    Found::Record(raw) => raw,
-                    Found::End => return Err(damaged(Flaw::Ends)),
-                    Found::Bad(flaw) => return Err(damaged(flaw)),
+            let mut found = 0;
+            let mut damage = Failure::damaged(path, old.run.offset, Flaw::Ends);
+            for record in records(bytes, 0, segments::seed(old.run.segment)) {
+                let view = match record {
+                    Ok((_, raw)) => raw.view(),
+                    Err((at, flaw)) => {
+                        damage = Failure::damaged(path, old.run.offset + at as u64, flaw);
+                        continue;
+                    }
                 };
-                let View::Message(place, content) = raw.view().map_err(damaged)? else {
-                    return Err(damaged(Flaw::Content));
-                };
-                if place.position.checked_sub(old.key.first).is_some_and(|at| old.run.is_live(at)) {
+                if let Ok(View::Message(place, content)) = view
+                    && place.queue == old.key.queue
+                    && place
+                        .position
+                        .checked_sub(old.key.first)
+                        .is_some_and(|at| old.run.is_live(at))
+                {
                     messages.push((place, old.lasting, content));
+                    found += 1;
                 }
-                at += raw.padded_len();
+            }
+            // Damage to what is gone is nobody's loss.
+            if found < old.run.live {
+                return Err(damage);
             }
         }
         messages.sort_by_key(|(place, ..)| place.position);

@@ -14,15 +14,19 @@ mod retire;
 mod snapshot;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::catalog::Catalog;
 use super::error::Failure;
 use super::shared::Shared;
 
-pub(crate) use snapshot::{dir as snapshot_dir, newest_snapshot};
+pub(crate) use snapshot::{dir as snapshot_dir, newest_snapshot, snapshot_problems};
 
 /// Log files that are kept ready.
 const READY: usize = 2;
+/// How long the broker's rows are left to settle before they are saved: they mostly change many
+/// at a time.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Janitor {
@@ -48,13 +52,42 @@ impl Janitor {
     pub(crate) fn work(&mut self) {
         let shared = Arc::clone(&self.shared);
         let mut flush = || shared.progress.wait_marked(shared.inbox.want_mark());
+        let mut rows_since: Option<Instant> = None;
         loop {
-            match self.step(&mut flush) {
+            if shared.is_over() {
+                return self.end(&mut flush);
+            }
+            let done = match rows_since {
+                Some(since) if since.elapsed() >= SETTLED => {
+                    rows_since = None;
+                    self.save(&mut flush).map(|()| true)
+                }
+                Some(_) | None => self.step(&mut flush),
+            };
+            match done {
                 Ok(true) => {}
-                Ok(false) if shared.is_over() => return,
-                Ok(false) => shared.bell.wait(),
+                Ok(false) => {
+                    if rows_since.is_none() && !shared.index.lock().unsaved.rows.is_empty() {
+                        rows_since = Some(Instant::now());
+                    }
+                    shared.bell.wait(rows_since.map(|_| SETTLED));
+                }
+                Err(failure) if failure.is_full() => {
+                    tracing::error!(%failure, "the disk is full; trying again");
+                    shared.bell.wait(Some(SETTLED));
+                }
                 Err(failure) => return shared.fail(failure),
             }
+        }
+    }
+
+    /// Leaves everything in the catalogue, so that it can be looked at, and less of the log has
+    /// to be when the store is opened again.
+    fn end(&mut self, flush: Flush<'_>) {
+        if self.shared.failure.get().is_none()
+            && let Err(failure) = self.save(flush)
+        {
+            self.shared.fail(failure);
         }
     }
 
@@ -62,6 +95,10 @@ impl Janitor {
     pub(crate) fn step(&mut self, flush: Flush<'_>) -> Result<bool, Failure> {
         if self.shared.is_over() {
             return Ok(false);
+        }
+        if self.shared.index.lock().unsaved.everything {
+            self.save(flush)?;
+            return Ok(true);
         }
         if self.shared.pool.wants(READY) {
             self.shared.pool.fill(&*self.shared.disk)?;

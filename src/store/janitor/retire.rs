@@ -11,6 +11,8 @@ use crate::store::format::record::{Place, flag};
 use crate::store::index::moves::Survivor;
 use crate::store::index::queue::Particulars;
 use crate::store::log;
+use crate::store::log::inbox::Block;
+use crate::store::segments;
 use crate::store::segments::write::SegmentWriter;
 use crate::store::shared::Shared;
 
@@ -26,7 +28,7 @@ impl Janitor {
         }
         let survivors = self.shared.index.lock().survivors(file);
         if !survivors.is_empty() {
-            self.move_survivors(file, &*handle, &survivors)?;
+            self.move_survivors(file, &*handle, &survivors).inspect_err(|_| self.give_up())?;
         }
         drop(handle);
         if self.shared.index.lock().unsaved.any_up_to_file(file) || !survivors.is_empty() {
@@ -46,15 +48,18 @@ impl Janitor {
             self.shared.pool.recycle(&*self.shared.disk, file, handle, wanted)?;
         }
         if files < self.shared.options.most_log_files {
-            self.shared.inbox.block(false);
+            self.shared.inbox.block(Block::Files, false);
         }
         Ok(true)
     }
 
     fn due(&self) -> Option<(u64, Arc<dyn DiskFile>)> {
         let index = self.shared.index.lock();
-        let due = index.logs.len() > self.shared.options.log_files;
-        let (file, handle) = index.logs.first_key_value().filter(|_| due)?;
+        let (file, handle) = index.logs.first_key_value()?;
+        let enough = index.logs.len() > self.shared.options.log_files;
+        if !enough && *file >= self.shared.condemned_logs {
+            return None;
+        }
         Some((*file, Arc::clone(handle)))
     }
 
@@ -106,6 +111,13 @@ impl Janitor {
             self.shared.index.lock().move_to_run(run, file);
         }
         Ok(())
+    }
+
+    /// The last segment could not be written to its end.
+    pub(super) fn give_up(&self) {
+        let path = segments::unfinished(&self.shared.options.dir, self.next_segment - 1);
+        // Only to make room; at the next start it would go in any case.
+        let _ = self.shared.disk.remove(&path);
     }
 
     pub(super) fn new_segment(&mut self) -> Result<SegmentWriter, Failure> {

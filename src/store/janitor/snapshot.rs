@@ -118,3 +118,20 @@ pub(crate) fn read_snapshot(
     }
     Ok(Some(rows))
 }
+
+/// Which snapshots are damaged, in words.
+pub(crate) fn snapshot_problems(
+    disk: &dyn Disk,
+    data: &Path,
+    store: StoreId,
+) -> Result<Vec<String>, CannotOpen> {
+    let mut problems = Vec::new();
+    let folder = dir(data);
+    for lsn in snapshots(disk, data).tried("list", &folder)? {
+        let path = path(data, lsn);
+        if read_snapshot(disk, &path, lsn, store)?.is_none() {
+            problems.push(format!("the snapshot {} is damaged; remove it", path.display()));
+        }
+    }
+    Ok(problems)
+}

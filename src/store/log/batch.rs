@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::inbox::{Batch, Departure, FRONT};
+use super::gathering::{Batch, Departure, FRONT};
 use crate::names::QueueId;
 use crate::store::format::read::{Found, Raw, look_unchecked};
 use crate::store::format::record::{Encoder, TERMINATOR, flag, seal};

@@ -10,48 +10,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::names::{LogPosition, QueueId};
-use crate::store::format::file_header;
-use crate::store::format::record::{Encoder, MARK, Place, flag};
-use crate::store::record::{NewMessage, Reason, Record};
+use super::gathering::{Batch, Gathering};
+use crate::names::LogPosition;
+use crate::store::format::record::flag;
+use crate::store::record::Record;
 use crate::store::waiting::{Asked, Registration};
 
-/// Bytes left free in front of a batch, for a file's header and the mark that opens a write.
-pub(crate) const FRONT: usize = file_header::LEN + MARK;
-/// From so many bytes on, a batch is written even if nobody waits for it.
-const WORTH_WRITING: usize = 256 << 10;
 /// How long the writer stays half awake after its last work. While it is, appending wakes nobody.
 const DOZE: Duration = Duration::from_secs(1);
 
-/// What was appended between two turns of the writer.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// Records behind each other, without checksums; [`FRONT`] bytes are free in front of them.
-    pub(crate) bytes: Vec<u8>,
-    /// What left, as far as it stands in no group.
-    pub(crate) gone: Vec<Departure>,
-    /// The position of the last record, also if it is not in here any more.
-    pub(crate) last: u64,
-    /// Somebody waits for it, or will.
-    pub(crate) urgent: bool,
-    /// References in later batches will be to bodies from here on.
-    pub(crate) shareable_from: u64,
-    /// Somebody waits for a mark to be on the disk: the how-manieth.
-    pub(crate) mark: Option<u64>,
-}
-
-/// Messages that left a queue, in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Departure {
-    pub(crate) queue: QueueId,
-    pub(crate) reason: Reason,
-    pub(crate) first: u64,
-    pub(crate) count: u64,
-}
-
 /// See the module.
 pub(crate) struct Inbox {
-    state: Mutex<State>,
+    state: Mutex<Gathering>,
     wake: Condvar,
     full: AtomicBool,
     room: usize,
@@ -59,29 +29,13 @@ pub(crate) struct Inbox {
     eager: bool,
 }
 
-struct State {
-    batch: Batch,
-    next: u64,
-    /// When the first record of the batch came.
-    since: Option<Instant>,
-    /// Somebody wants the batch written, be it durable or not.
-    hurry: bool,
-    /// The highest position that somebody asked about.
-    wanted: u64,
-    durable: u64,
-    questions: Vec<(u64, Registration)>,
-    room_questions: Vec<Registration>,
-    shareable_from: u64,
-    /// The position of the batch's first record.
-    batch_began: u64,
-    /// How many marks were wanted.
-    marks: u64,
-    /// The log has too many files: no more room until some are cleared.
-    blocked: bool,
-    /// The writer sleeps without a limit: the first record has to wake it.
-    asleep: bool,
-    closing: bool,
-    failed: bool,
+/// Why publishers are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// The log has too many files; some have to be cleared.
+    Files,
+    /// The disk is full.
+    Disk,
 }
 
 /// What the writer found when it came back.
@@ -96,7 +50,7 @@ impl Inbox {
     /// An empty inbox whose first record will stand at `next`. An eager one hands out every
     /// record as soon as it can.
     pub(crate) fn new(next: u64, room: usize, lazy: Duration, eager: bool) -> Self {
-        let state = State {
+        let state = Gathering {
             batch: Batch::empty(Vec::new()),
             next,
             since: None,
@@ -108,7 +62,8 @@ impl Inbox {
             shareable_from: next,
             batch_began: next,
             marks: 0,
-            blocked: false,
+            too_many_files: false,
+            disk_full: false,
             asleep: false,
             closing: false,
             failed: false,
@@ -214,10 +169,13 @@ impl Inbox {
         mark
     }
 
-    /// Whether the log has too many files to take more, which holds publishers back.
-    pub(crate) fn block(&self, blocked: bool) {
+    /// There is, or there is no longer, a reason to hold publishers back whatever room there is.
+    pub(crate) fn block(&self, why: Block, blocked: bool) {
         let mut state = self.state.lock();
-        state.blocked = blocked;
+        match why {
+            Block::Files => state.too_many_files = blocked,
+            Block::Disk => state.disk_full = blocked,
+        }
         if blocked {
             self.full.store(true, Ordering::Relaxed);
             return;
@@ -228,8 +186,9 @@ impl Inbox {
     }
 
     /// There is room, unless the log is blocked. Returns those to wake.
-    fn make_room(&self, state: &mut State) -> Vec<Registration> {
-        let room = !state.blocked && state.size() < self.room;
+    fn make_room(&self, state: &mut Gathering) -> Vec<Registration> {
+        let held_back = state.too_many_files || state.disk_full;
+        let room = !held_back && state.size() < self.room;
         if room && self.full.swap(false, Ordering::Relaxed) {
             std::mem::take(&mut state.room_questions)
         } else {
@@ -286,7 +245,7 @@ impl Inbox {
         Work::Batch(self.take_locked(state, spare))
     }
 
-    fn take_locked(&self, mut state: MutexGuard<'_, State>, spare: Vec<u8>) -> Batch {
+    fn take_locked(&self, mut state: MutexGuard<'_, Gathering>, spare: Vec<u8>) -> Batch {
         let mut batch = std::mem::replace(&mut state.batch, Batch::empty(spare));
         batch.last = state.next - 1;
         batch.urgent |= state.wanted > state.durable;
@@ -321,93 +280,5 @@ impl Inbox {
         let room = std::mem::take(&mut state.room_questions);
         drop(state);
         room.iter().for_each(Registration::room);
-    }
-}
-
-impl Batch {
-    fn empty(mut bytes: Vec<u8>) -> Self {
-        bytes.clear();
-        bytes.resize(FRONT, 0);
-        Self { bytes, ..Self::default() }
-    }
-
-    /// Its memory, to gather the next but one in; not more of it than `keep`.
-    pub(crate) fn into_spare(self, keep: usize) -> Vec<u8> {
-        if self.bytes.capacity() > 2 * keep { Vec::new() } else { self.bytes }
-    }
-
-    /// Whether there is nothing to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.len() == FRONT && self.gone.is_empty()
-    }
-}
-
-impl State {
-    #[inline]
-    fn push(&mut self, record: &Record<'_>, flags: u8) {
-        let lsn = self.next;
-        self.next += 1;
-        self.batch.urgent |= record.is_urgent();
-        match record {
-            Record::Message(new) => self.message(lsn, new, flags),
-            Record::Gone { queue, first, count, reason } if flags == 0 => {
-                let (queue, reason, first, count) = (*queue, *reason, *first, *count);
-                match self.batch.gone.last_mut() {
-                    Some(last)
-                        if (last.queue, last.reason) == (queue, reason)
-                            && last.first + last.count == first =>
-                    {
-                        last.count += count;
-                    }
-                    Some(_) | None => {
-                        self.batch.gone.push(Departure { queue, reason, first, count });
-                    }
-                }
-            }
-            Record::Gone { queue, first, count, reason } => {
-                self.encoder(lsn, flags).gone(*queue, *reason as u8, &[(*first, *count)]);
-            }
-            Record::Delivered { queue, first, count, deliveries } => {
-                self.encoder(lsn, flags).delivered(*queue, &[(*first, *count, *deliveries)]);
-            }
-            Record::Purge { queue, before } => self.encoder(lsn, flags).purge(*queue, *before),
-            Record::QueueDeleted { queue } => self.encoder(lsn, flags).queue_deleted(*queue),
-            Record::Put { key, value } => self.encoder(lsn, flags).put(key, value),
-            Record::Delete { key } => self.encoder(lsn, flags).delete(key),
-        }
-    }
-
-    #[inline]
-    fn message(&mut self, lsn: u64, new: &NewMessage<'_>, flags: u8) {
-        let NewMessage { queue, position, message, expires, lasting, shared } = *new;
-        let place = Place { queue, position, deliveries: 0, expires };
-        let flags = if lasting { flags } else { flags | flag::PASSING };
-        let Some(shared) = shared else {
-            return self.encoder(lsn, flags).message(&place, message);
-        };
-        if shared.place() >= self.shareable_from {
-            self.encoder(lsn, flags).reference(&place, shared.place());
-        } else {
-            shared.set_place(lsn);
-            self.encoder(lsn, flags | flag::SHARED).message(&place, message);
-        }
-    }
-
-    fn encoder(&mut self, lsn: u64, flags: u8) -> Encoder<'_> {
-        Encoder::new(&mut self.batch.bytes, lsn, flags)
-    }
-
-    fn size(&self) -> usize {
-        self.batch.bytes.len() + self.batch.gone.len() * size_of::<Departure>()
-    }
-
-    /// Whether the writer should come now.
-    #[inline]
-    fn is_ripe(&self, eager: bool) -> bool {
-        self.hurry
-            || self.wanted > self.durable
-            || self.batch.urgent
-            || self.size() >= WORTH_WRITING
-            || (eager && !self.batch.is_empty())
     }
 }

@@ -1,6 +1,7 @@
 //! The log: one sequence of records for all queues, in files that are filled ahead and used again.
 
 pub(crate) mod batch;
+pub(crate) mod gathering;
 pub(crate) mod inbox;
 pub(crate) mod pool;
 pub(crate) mod writer;

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::inbox::{Batch, FRONT, Work};
+use super::gathering::{Batch, FRONT};
+use super::inbox::{Block, Work};
 use super::pool::Ready;
 use crate::store::disk::DiskFile;
 use crate::store::error::{Failure, Tried};
@@ -47,6 +48,13 @@ struct OpenLog {
 }
 
 impl OpenLog {
+    fn write(&self, shared: &Shared, bytes: &[u8]) -> Result<(), Failure> {
+        // On a full disk a part may have been written; then all of it is, once there is room.
+        shared.with_patience(|| {
+            self.handle.write_at(bytes, self.offset).or_failure("write to", &self.path)
+        })
+    }
+
     /// What opens a write: a mark, and the file's header if there is none yet.
     fn front(&self, shared: &Shared, before: u64, lsn: u64) -> Vec<u8> {
         let mut front = Vec::with_capacity(FRONT);
@@ -155,7 +163,7 @@ impl LogWriter {
         let mut bytes = open.front(&self.shared, self.before, lsn);
         let len = bytes.len() as u64;
         bytes.extend_from_slice(&[0; TERMINATOR]);
-        open.handle.write_at(&bytes, open.offset).or_failure("write to", &open.path)?;
+        open.write(&self.shared, &bytes)?;
         open.offset += len;
         self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
@@ -199,7 +207,7 @@ impl LogWriter {
         let mut next = [0; TERMINATOR];
         next.swap_with_slice(&mut batch.bytes[end..end + TERMINATOR]);
         let bytes = &batch.bytes[begin..end + TERMINATOR];
-        open.handle.write_at(bytes, open.offset).or_failure("write to", &open.path)?;
+        open.write(&self.shared, bytes)?;
         batch.bytes[end..end + TERMINATOR].copy_from_slice(&next);
 
         let mut index = self.shared.index.lock();
@@ -223,13 +231,14 @@ impl LogWriter {
             }
             self.before = open.offset;
         }
-        let Ready { file, path, handle } = self.shared.pool.next(&*self.shared.disk)?;
+        let Ready { file, path, handle } =
+            self.shared.with_patience(|| self.shared.pool.next(&*self.shared.disk))?;
         let mut index = self.shared.index.lock();
         index.logs.insert(file, Arc::clone(&handle));
         let files = index.logs.len();
         drop(index);
         if files >= self.shared.options.most_log_files {
-            self.shared.inbox.block(true);
+            self.shared.inbox.block(Block::Files, true);
         }
         self.shared.bell.ring();
         self.open = Some(OpenLog { file, path, handle, seed: seed(file), offset: 0, synced: 0 });

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::Recovery;
 use crate::names::QueueId;
-use crate::store::catalog::{Catalog, Tree};
+use crate::store::catalog::Tree;
 use crate::store::disk::Disk;
 use crate::store::error::{CannotOpen, Tried};
 use crate::store::format::file_header::StoreId;
@@ -20,9 +21,9 @@ use crate::store::index::cold::ColdRun;
 use crate::store::index::moves::Segment;
 use crate::store::index::queue::QueueIndex;
 use crate::store::janitor::newest_snapshot;
-use crate::store::options::Options;
+use crate::store::segments;
 use crate::store::segments::read::SegmentFile;
-use crate::store::segments::{self, write::NewRun};
+use crate::store::segments::runs::NewRun;
 
 /// What was found besides the log.
 #[derive(Debug, Default)]
@@ -35,31 +36,23 @@ pub(crate) struct Base {
     pub(crate) rebuilt: bool,
 }
 
-/// Where to look.
-pub(crate) struct Sources<'a> {
-    pub(crate) disk: &'a dyn Disk,
-    pub(crate) options: &'a Options,
-    pub(crate) store: StoreId,
-    /// The catalogue, and whether it is as it was left.
-    pub(crate) catalog: &'a dyn Catalog,
-    pub(crate) sound: bool,
-    /// The oldest log file that there is.
-    pub(crate) oldest_log: u64,
-}
-
+/// Runs that the catalogue knows; `None` for one in a segment that does not count.
+type KnownRuns = Vec<(RunKey, Option<Run>)>;
 type Files = BTreeMap<u64, SegmentFile>;
 
-/// Runs with the keys of their rows; `None` where a row cannot be read.
-type KeyedRuns = Vec<(RunKey, Option<Run>)>;
-
-impl Sources<'_> {
+impl Recovery<'_> {
     /// Fills an empty index with what is not in the log.
-    pub(crate) fn load(&self, index: &mut Index) -> Result<Base, CannotOpen> {
-        let mut files = self.open_segments()?;
+    pub(super) fn load_cold(
+        &mut self,
+        store: StoreId,
+        oldest_log: u64,
+        index: &mut Index,
+    ) -> Result<Base, CannotOpen> {
+        let mut files = self.open_segments(store, index)?;
         let known = if self.sound { self.catalog.get(Tree::Meta, rows::SEGMENTS)? } else { None };
         let known = known.as_deref().and_then(rows::decode_segments);
         if let Some((next_segment, known)) = known
-            && self.fits(&known, &mut files)?
+            && self.fits(&known, &mut files, oldest_log)?
             && let Some(runs) = self.runs(&known)?
         {
             let rows = self.catalog.scan_prefix(Tree::Catalog, b"")?.into_iter().collect();
@@ -67,31 +60,40 @@ impl Sources<'_> {
             self.load_queues(index)?;
             return Ok(Base { rows, next_segment, rebuilt: false });
         }
-        self.rebuild(index, files)
+        self.rebuild(store, index, files)
     }
 
-    fn open_segments(&self) -> Result<Files, CannotOpen> {
+    fn open_segments(&mut self, store: StoreId, index: &mut Index) -> Result<Files, CannotOpen> {
         let dir = segments::dir(&self.options.dir);
         let mut files = Files::new();
         for name in self.disk.list(&dir).tried("list", &dir)? {
             let Some(segment) = segments::number(&name) else { continue };
-            match SegmentFile::open(self.disk, dir.join(name), segment, self.store) {
-                Ok(file) => {
-                    files.insert(segment, file);
+            let path = dir.join(name);
+            let file = match SegmentFile::open(self.disk, path.clone(), segment, store) {
+                Ok(file) => file,
+                Err(error) => {
+                    self.forgive(error)?;
+                    index.condemned.insert(segment);
+                    SegmentFile::open_damaged(self.disk, path, segment)?
                 }
-                Err(error) => self.salvaging(error)?,
-            }
+            };
+            files.insert(segment, file);
         }
         Ok(files)
     }
 
     /// Whether the segments that the catalogue knows are those that there are. Removes files that
     /// it does not know yet and those whose messages stand elsewhere.
-    fn fits(&self, known: &[u64], files: &mut Files) -> Result<bool, CannotOpen> {
+    fn fits(
+        &mut self,
+        known: &[u64],
+        files: &mut Files,
+        oldest_log: u64,
+    ) -> Result<bool, CannotOpen> {
         for segment in known {
             if !files.contains_key(segment) {
                 let path = segments::path(&self.options.dir, *segment);
-                self.salvaging(CannotOpen::Missing(path))?;
+                self.forgive(CannotOpen::Missing(path))?;
             }
         }
         let known: BTreeSet<u64> = known.iter().copied().collect();
@@ -100,7 +102,7 @@ impl Sources<'_> {
             // Its messages are still where they came from, or it was wholly gone.
             let file = &files[&segment];
             let unfinished = if file.log > 0 {
-                file.log >= self.oldest_log
+                file.log >= oldest_log
             } else {
                 file.footer()?.merged.iter().all(|merged| known.contains(merged))
             };
@@ -123,7 +125,7 @@ impl Sources<'_> {
     }
 
     /// The runs that the catalogue knows, in the segments that count.
-    fn runs(&self, known: &[u64]) -> Result<Option<KeyedRuns>, CannotOpen> {
+    fn runs(&self, known: &[u64]) -> Result<Option<KnownRuns>, CannotOpen> {
         let mut runs = Vec::new();
         for (key, value) in self.catalog.scan_prefix(Tree::Runs, b"")? {
             let Some(key) = RunKey::decode(&key) else { return Ok(None) };
@@ -137,7 +139,7 @@ impl Sources<'_> {
         Ok(Some(runs))
     }
 
-    fn adopt(&self, index: &mut Index, files: Files, runs: Vec<(RunKey, Option<Run>)>) {
+    fn adopt(&self, index: &mut Index, files: Files, runs: KnownRuns) {
         for (number, file) in files {
             let SegmentFile { path, handle, bytes, stored, .. } = file;
             index.segments.insert(number, Segment { path, handle, bytes, stored, live: 0 });
@@ -176,14 +178,19 @@ impl Sources<'_> {
     }
 
     /// The catalogue is of no use: everything comes from elsewhere.
-    fn rebuild(&self, index: &mut Index, mut files: Files) -> Result<Base, CannotOpen> {
+    fn rebuild(
+        &mut self,
+        store: StoreId,
+        index: &mut Index,
+        mut files: Files,
+    ) -> Result<Base, CannotOpen> {
         let mut next_segment = files.last_key_value().map_or(1, |(newest, _)| newest + 1);
         if let Some(known) = self.catalog.get(Tree::Meta, rows::SEGMENTS)?
             && let Some((next, _)) = rows::decode_segments(&known)
         {
             next_segment = next_segment.max(next);
         }
-        let snapshot = newest_snapshot(self.disk, &self.options.dir, self.store)?;
+        let snapshot = newest_snapshot(self.disk, &self.options.dir, store)?;
         let rebuilt = snapshot.is_some() || !files.is_empty();
         if rebuilt {
             tracing::warn!(
@@ -194,7 +201,6 @@ impl Sources<'_> {
         }
         let mut runs = Vec::new();
         let mut merged = Vec::new();
-        let mut damaged = Vec::new();
         for (segment, file) in &files {
             match file.footer() {
                 Ok(footer) => {
@@ -202,8 +208,9 @@ impl Sources<'_> {
                     runs.extend(footer.runs);
                 }
                 Err(error) => {
-                    self.salvaging(error)?;
-                    damaged.push(*segment);
+                    self.forgive(error)?;
+                    index.condemned.insert(*segment);
+                    runs.extend(file.scan()?);
                 }
             }
         }
@@ -214,6 +221,7 @@ impl Sources<'_> {
         let runs = runs.into_iter().map(|new| (new.key, Some(new.run))).collect();
         self.adopt(index, files, runs);
         index.forget_catalog();
+        index.unsaved.everything = rebuilt;
         for (key, _) in self.catalog.scan_prefix(Tree::Runs, b"")? {
             if let Some(key) = RunKey::decode(&key)
                 && !index.unsaved.runs.contains(&key)
@@ -231,10 +239,6 @@ impl Sources<'_> {
             index.unsaved.row(key, Some(value), 0);
         }
         Ok(Base { rows, next_segment, rebuilt })
-    }
-
-    fn salvaging(&self, error: CannotOpen) -> Result<(), CannotOpen> {
-        super::salvaging(self.options, error)
     }
 }
 

@@ -6,23 +6,24 @@
 //! does not open, unless it is told to salvage.
 
 pub(crate) mod cold;
+mod files;
 pub(crate) mod replay;
+pub(crate) mod verify;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::catalog::Catalog;
 use super::disk::{Disk, DiskFile, read_whole};
 use super::error::{CannotOpen, Tried};
-use super::format::file_header::{self, FileHeader, Kind, NoHeader, StoreId, seed};
-use super::format::read::Flaw;
+use super::format::file_header::{self, FileHeader, StoreId, seed};
 use super::index::Index;
 use super::janitor::snapshot_dir;
 use super::options::Options;
 use super::{log, segments};
 use crate::names::QueueId;
-use replay::{replay, was_in_use};
+use replay::replay;
 
 /// What was found when a store was opened.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Recovered {
     pub queues: Vec<RecoveredQueue>,
     /// The catalogue was lost and is built anew: messages that were acknowledged may be back.
     pub rebuilt: bool,
+    /// What salvaging went on without, in words.
+    pub lost: Vec<String>,
 }
 
 /// A queue as it was found.
@@ -66,188 +69,104 @@ pub(crate) struct Found {
 }
 
 /// A log file that was in use.
-struct LogFile {
-    file: u64,
-    path: PathBuf,
-    handle: Arc<dyn DiskFile>,
+pub(crate) struct LogFile {
+    pub(crate) file: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) handle: Arc<dyn DiskFile>,
     /// `None` when it is damaged and we salvage.
-    header: Option<FileHeader>,
+    pub(crate) header: Option<FileHeader>,
 }
 
 /// Reads a data directory.
-pub(crate) fn recover(
-    disk: &dyn Disk,
-    options: &Options,
-    catalog: &dyn Catalog,
-    sound: bool,
-) -> Result<Found, CannotOpen> {
-    let began = Instant::now();
-    for dir in [log::dir(&options.dir), segments::dir(&options.dir), snapshot_dir(&options.dir)] {
-        disk.create_dir(&dir).tried("make the directory", &dir)?;
-        cold::remove_unfinished(disk, &dir)?;
-    }
-    let store = identify(disk, &options.dir)?;
-    let logs = find_logs(disk, options, store)?;
-    let mut index = Index::default();
-    index.restarting = true;
-    let oldest_log = logs.first().map_or(u64::MAX, |log| log.file);
-    let sources = cold::Sources { disk, options, store, catalog, sound, oldest_log };
-    let base = sources.load(&mut index)?;
-    let (mut before, mut last, mut oldest, mut records) = (0, 0, None, 0);
-    for (at, log) in logs.iter().enumerate() {
-        let next = logs.get(at + 1).filter(|next| next.file == log.file + 1);
-        let end = next.and_then(|next| next.header).map(|header| header.before);
-        let bytes = read_whole(&*log.handle).tried("read", &log.path)?;
-        let mut from = file_header::LEN as u64;
-        loop {
-            let apply = |raw: &_, offset| index.apply(raw, log.file, offset);
-            let (done, damage) = replay(&bytes, seed(log.file), from, end, apply);
-            records += done.records;
-            last = last.max(done.last);
-            before = done.end.min(bytes.len() as u64);
-            if done.oldest > 0 {
-                oldest = Some(done.oldest);
-            }
-            let Some(damage) = damage else { break };
-            let error = CannotOpen::Damaged {
-                path: log.path.clone(),
-                offset: damage.offset,
-                flaw: damage.flaw,
-            };
-            salvaging(options, error)?;
-            let Some(resume) = damage.resume else { break };
-            from = resume;
+pub(crate) struct Recovery<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) options: &'a Options,
+    pub(crate) catalog: &'a dyn Catalog,
+    /// The catalogue is as it was left.
+    pub(crate) sound: bool,
+    /// What was forgiven.
+    pub(crate) lost: Vec<CannotOpen>,
+}
+
+impl Recovery<'_> {
+    /// An error, unless we are to go on in spite of it.
+    pub(super) fn forgive(&mut self, error: CannotOpen) -> Result<(), CannotOpen> {
+        if !self.options.salvage {
+            return Err(error);
         }
-        tracing::debug!(file = %log.path.display(), records, "read a file of the log");
+        tracing::error!(%error, "salvaging: going on without it");
+        self.lost.push(error);
+        Ok(())
     }
-    // What was read may so far stand in the page cache only.
-    if let Some(newest) = logs.last() {
-        newest.handle.sync().tried("sync", &newest.path)?;
-    }
-    let first = logs.first().map_or(1, |log| log.file);
-    let oldest = oldest.unwrap_or(first);
-    if oldest < first {
-        missing(options, oldest)?;
-    }
-    let next_file = logs.last().map_or(1, |log| log.file + 1);
-    index.restarting = false;
-    index.logs = logs.into_iter().map(|log| (log.file, log.handle)).collect();
-    let next_segment = base.next_segment;
-    let recovered = summary(&index, base)?;
-    if records > 0 {
-        let (queues, took) = (recovered.queues.len(), began.elapsed());
-        tracing::info!(records, queues, ?took, "the log was read");
-    }
-    let (next, oldest) = (last + 1, oldest.max(first));
-    let store_id = store;
-    Ok(Found { recovered, index, store_id, next, next_file, before, oldest, next_segment })
-}
 
-/// Reads which data directory this is, or makes it one.
-fn identify(disk: &dyn Disk, data: &Path) -> Result<StoreId, CannotOpen> {
-    let path = data.join("WARREN");
-    let names = disk.list(data).tried("list", data)?;
-    if names.iter().any(|name| name == "WARREN") {
-        let file = disk.open(&path).tried("open", &path)?;
-        let bytes = read_whole(&*file).tried("read", &path)?;
-        match FileHeader::decode(Kind::Directory, &bytes) {
-            Ok(header) => return Ok(header.store),
-            Err(NoHeader::Format(found)) => return Err(CannotOpen::Format { path, found }),
-            // It is the first thing that is written; after a crash just then there is no other.
-            Err(NoHeader::Blank | NoHeader::Damaged) => {}
-        }
-    }
-    let store = match any_store_id(disk, data)? {
-        Some(store) => store,
-        None => draw_store_id(),
-    };
-    let header =
-        FileHeader { kind: Kind::Directory, file: 0, store, first: 0, before: 0, count: 0 };
-    let file = disk.create(&path).tried("create", &path)?;
-    file.write_at(&header.encode(), 0).tried("write to", &path)?;
-    file.sync().tried("sync", &path)?;
-    disk.sync_dir(data).tried("sync", data)?;
-    Ok(store)
-}
-
-/// The id in the first log file that has one.
-fn any_store_id(disk: &dyn Disk, data: &Path) -> Result<Option<StoreId>, CannotOpen> {
-    let dir = log::dir(data);
-    for name in disk.list(&dir).tried("list", &dir)? {
-        let path = dir.join(name);
-        let file = disk.open(&path).tried("open", &path)?;
-        let mut bytes = [0; file_header::LEN];
-        file.read_at(&mut bytes, 0).tried("read", &path)?;
-        if let Ok(header) = FileHeader::decode(Kind::Log, &bytes) {
-            return Ok(Some(header.store));
-        }
-    }
-    Ok(None)
-}
-
-fn draw_store_id() -> StoreId {
-    use std::hash::{BuildHasher, RandomState};
-    let mut id = StoreId::default();
-    for half in id.chunks_exact_mut(8) {
-        half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_le_bytes());
-    }
-    id
-}
-
-/// Opens the log files that were in use and removes those that were only made ready.
-fn find_logs(
-    disk: &dyn Disk,
-    options: &Options,
-    store: StoreId,
-) -> Result<Vec<LogFile>, CannotOpen> {
-    let dir = log::dir(&options.dir);
-    let names = disk.list(&dir).tried("list", &dir)?;
-    let numbers = names.iter().filter_map(|name| log::number(name));
-    let mut logs: Vec<LogFile> = Vec::new();
-    // From the newest on: only there can be files that were never begun.
-    for file in numbers.collect::<Vec<_>>().into_iter().rev() {
-        let path = log::path(&options.dir, file);
-        let handle = disk.open(&path).tried("open", &path)?;
-        let mut bytes = [0; file_header::LEN];
-        handle.read_at(&mut bytes, 0).tried("read", &path)?;
-        let header = match FileHeader::decode(Kind::Log, &bytes) {
-            Ok(header) if header.store != store => return Err(CannotOpen::Foreign(path)),
-            Ok(header) if header.file == file => Some(header),
-            Err(NoHeader::Format(found)) => return Err(CannotOpen::Format { path, found }),
-            Ok(_) | Err(NoHeader::Blank | NoHeader::Damaged) => {
-                let bytes = read_whole(&*handle).tried("read", &path)?;
-                if logs.is_empty() && !was_in_use(&bytes, seed(file)) {
-                    disk.remove(&path).tried("remove", &path)?;
-                    continue;
-                }
-                let error =
-                    CannotOpen::Damaged { path: path.clone(), offset: 0, flaw: Flaw::Header };
-                salvaging(options, error)?;
-                None
-            }
-        };
-        if let Some(next) = logs.last()
-            && next.file != file + 1
+    /// Reads all of it.
+    pub(crate) fn recover(&mut self) -> Result<Found, CannotOpen> {
+        let (disk, options) = (self.disk, self.options);
+        let began = Instant::now();
+        for dir in [log::dir(&options.dir), segments::dir(&options.dir), snapshot_dir(&options.dir)]
         {
-            missing(options, file + 1)?;
+            disk.create_dir(&dir).tried("make the directory", &dir)?;
+            cold::remove_unfinished(disk, &dir)?;
         }
-        logs.push(LogFile { file, path, handle, header });
+        let store = files::identify(disk, &options.dir)?;
+        let logs = self.find_logs(store)?;
+        let mut index = Index::default();
+        index.restarting = true;
+        let oldest_log = logs.first().map_or(u64::MAX, |log| log.file);
+        let base = self.load_cold(store, oldest_log, &mut index)?;
+        let (mut before, mut last, mut oldest, mut records) = (0, 0, None, 0);
+        for (at, log) in logs.iter().enumerate() {
+            let next = logs.get(at + 1).filter(|next| next.file == log.file + 1);
+            let end = next.and_then(|next| next.header).map(|header| header.before);
+            let bytes = read_whole(&*log.handle).tried("read", &log.path)?;
+            let mut from = file_header::LEN as u64;
+            loop {
+                let apply = |raw: &_, offset| index.apply(raw, log.file, offset);
+                let (done, damage) = replay(&bytes, seed(log.file), from, end, apply);
+                records += done.records;
+                last = last.max(done.last);
+                before = done.end.min(bytes.len() as u64);
+                if done.oldest > 0 {
+                    oldest = Some(done.oldest);
+                }
+                let Some(damage) = damage else { break };
+                let error = CannotOpen::Damaged {
+                    path: log.path.clone(),
+                    offset: damage.offset,
+                    flaw: damage.flaw,
+                };
+                self.forgive(error)?;
+                let Some(resume) = damage.resume else { break };
+                from = resume;
+            }
+            tracing::debug!(file = %log.path.display(), records, "read a file of the log");
+        }
+        // What was read may so far stand in the page cache only.
+        if let Some(newest) = logs.last() {
+            newest.handle.sync().tried("sync", &newest.path)?;
+        }
+        let first = logs.first().map_or(1, |log| log.file);
+        let oldest = oldest.unwrap_or(first);
+        if oldest < first {
+            self.forgive(CannotOpen::Missing(log::path(&options.dir, oldest)))?;
+        }
+        let next_file = logs.last().map_or(1, |log| log.file + 1);
+        index.restarting = false;
+        index.logs = logs.into_iter().map(|log| (log.file, log.handle)).collect();
+        let next_segment = base.next_segment;
+        if options.salvage {
+            self.verify_segments(&mut index)?;
+        }
+        let mut recovered = summary(&index, base)?;
+        recovered.lost = self.lost.iter().map(ToString::to_string).collect();
+        if records > 0 {
+            let (queues, took) = (recovered.queues.len(), began.elapsed());
+            tracing::info!(records, queues, ?took, "the log was read");
+        }
+        let (next, oldest) = (last + 1, oldest.max(first));
+        let store_id = store;
+        Ok(Found { recovered, index, store_id, next, next_file, before, oldest, next_segment })
     }
-    logs.reverse();
-    Ok(logs)
-}
-
-fn missing(options: &Options, file: u64) -> Result<(), CannotOpen> {
-    salvaging(options, CannotOpen::Missing(log::path(&options.dir, file)))
-}
-
-/// An error, unless we are to go on in spite of it.
-fn salvaging(options: &Options, error: CannotOpen) -> Result<(), CannotOpen> {
-    if !options.salvage {
-        return Err(error);
-    }
-    tracing::error!(%error, "salvaging: going on without it");
-    Ok(())
 }
 
 fn summary(index: &Index, base: cold::Base) -> Result<Recovered, CannotOpen> {
@@ -266,5 +185,10 @@ fn summary(index: &Index, base: cold::Base) -> Result<Recovered, CannotOpen> {
             None => rows.remove(key),
         };
     }
-    Ok(Recovered { rows: rows.into_iter().collect(), queues, rebuilt: base.rebuilt })
+    Ok(Recovered {
+        rows: rows.into_iter().collect(),
+        queues,
+        rebuilt: base.rebuilt,
+        lost: Vec::new(),
+    })
 }

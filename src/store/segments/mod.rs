@@ -14,6 +14,7 @@
 //! the right name is whole. Its checksums are seeded with its number, top bit set.
 
 pub(crate) mod read;
+pub(crate) mod runs;
 pub(crate) mod write;
 
 use std::path::{Path, PathBuf};

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::write::NewRun;
-use crate::store::disk::{Disk, DiskFile};
+use super::runs::{NewRun, Runs};
+use crate::store::disk::{Disk, DiskFile, read_whole};
 use crate::store::error::{CannotOpen, Tried};
 use crate::store::format::file_header::{FileHeader, Kind, LEN, NoHeader, StoreId};
-use crate::store::format::read::{Flaw, Found, View, look};
+use crate::store::format::read::{Flaw, Found, Raw, View, look};
+use crate::store::format::record::flag;
 use crate::store::format::run::{Run, RunKey};
 
 /// A segment that was found.
@@ -23,6 +24,34 @@ pub(crate) struct SegmentFile {
     /// How many messages were written to it.
     pub(crate) stored: u64,
     footer_at: u64,
+}
+
+/// Walks over the records in some bytes of a segment, from `at` on: where each stands, or where
+/// one should and is damaged. Behind damage it goes on with the next record that is sound.
+pub(crate) fn records(
+    bytes: &[u8],
+    mut at: usize,
+    seed: u32,
+) -> impl Iterator<Item = Result<(usize, Raw<'_>), (usize, Flaw)>> {
+    let mut lost = false;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let here = at;
+            let flaw = match look(&bytes[here..], seed) {
+                Found::Record(raw) => {
+                    (at, lost) = (here + raw.padded_len(), false);
+                    return Some(Ok((here, raw)));
+                }
+                Found::End => Flaw::Ends,
+                Found::Bad(flaw) => flaw,
+            };
+            at += 8;
+            if !std::mem::replace(&mut lost, true) {
+                return Some(Err((here, flaw)));
+            }
+        }
+        None
+    })
 }
 
 /// What a segment's footer says.
@@ -57,6 +86,33 @@ impl SegmentFile {
         }
         let (log, stored, footer_at) = (header.first, header.count.into(), header.before);
         Ok(Self { segment, path, handle, bytes, log, stored, footer_at })
+    }
+
+    /// Opens a segment whose header is damaged, to save what can be saved.
+    pub(crate) fn open_damaged(
+        disk: &dyn Disk,
+        path: PathBuf,
+        segment: u64,
+    ) -> Result<Self, CannotOpen> {
+        let handle = disk.open(&path).tried("open", &path)?;
+        let bytes = handle.len().tried("read", &path)?;
+        Ok(Self { segment, path, handle, bytes, log: 0, stored: 0, footer_at: bytes })
+    }
+
+    /// Finds the runs of a segment whose footer is damaged by looking at everything in it.
+    pub(crate) fn scan(&self) -> Result<Vec<NewRun>, CannotOpen> {
+        let bytes = read_whole(&*self.handle).tried("read", &self.path)?;
+        let mut runs = Runs::new(self.segment);
+        for found in records(&bytes, LEN, super::seed(self.segment)) {
+            if let Ok((at, raw)) = found
+                && let Ok(View::Message(place, content)) = raw.view()
+            {
+                let bytes = raw.padded_len() as u32;
+                let lasting = !raw.has(flag::PASSING);
+                runs.push(&place, lasting, at as u64, bytes, content.body_len());
+            }
+        }
+        Ok(runs.finish())
     }
 
     /// Reads the footer.

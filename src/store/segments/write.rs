@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::runs::{NewRun, Runs};
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::error::{Failure, Tried};
 use crate::store::format::file_header::{FileHeader, Kind, LEN, StoreId};
 use crate::store::format::read::Content;
 use crate::store::format::record::{Encoder, Place, flag, seal};
-use crate::store::format::run::{MAX_BYTES, MAX_SPAN, Run, RunKey, none};
 
 /// Bytes that are gathered before they are written.
 const CHUNK: usize = 1 << 20;
@@ -24,17 +24,7 @@ pub(crate) struct SegmentWriter {
     chunk: Vec<u8>,
     /// Where `chunk` will stand.
     at: u64,
-    runs: Vec<NewRun>,
-    /// The live positions of the last run, counted from its first.
-    positions: Vec<u32>,
-}
-
-/// A run in a new segment.
-#[derive(Clone, Debug)]
-pub(crate) struct NewRun {
-    pub(crate) key: RunKey,
-    pub(crate) lasting: bool,
-    pub(crate) run: Run,
+    runs: Runs,
 }
 
 /// A segment that is written.
@@ -59,8 +49,8 @@ impl SegmentWriter {
         let unfinished = super::unfinished(&data, segment);
         let handle = disk.create(&unfinished).or_failure("create", &unfinished)?;
         let (chunk, at) = (Vec::with_capacity(CHUNK), LEN as u64);
-        let (runs, positions) = (Vec::new(), Vec::new());
-        Ok(Self { disk, data, segment, store, unfinished, handle, chunk, at, runs, positions })
+        let runs = Runs::new(segment);
+        Ok(Self { disk, data, segment, store, unfinished, handle, chunk, at, runs })
     }
 
     /// Adds a message. They come in order of queue and position.
@@ -75,40 +65,19 @@ impl SegmentWriter {
         Encoder::new(&mut self.chunk, 0, flags).message_again(place, content);
         seal(&mut self.chunk[start..], super::seed(self.segment));
         let bytes = (self.chunk.len() - start) as u32;
-        if !self.extends(place, lasting, bytes) {
-            self.close_run();
-            let key = RunKey { queue: place.queue, first: place.position, segment: self.segment };
-            let run = Run {
-                segment: self.segment,
-                offset,
-                bytes: 0,
-                span: 0,
-                stored: 0,
-                live: 0,
-                bodies: 0,
-                bits: None,
-            };
-            self.runs.push(NewRun { key, lasting, run });
-        }
-        if let Some(NewRun { key, run, .. }) = self.runs.last_mut() {
-            run.bytes += bytes;
-            run.span = (place.position - key.first) as u32;
-            run.stored += 1;
-            run.bodies += u64::from(content.body_len());
-            self.positions.push(run.span);
-        }
+        self.runs.push(place, lasting, offset, bytes, content.body_len());
         if self.chunk.len() >= CHUNK { self.flush() } else { Ok(()) }
     }
 
     /// Finishes the segment. It took the place of a log file, or of other segments.
     pub(crate) fn finish(mut self, log: u64, merged: &[u64]) -> Result<NewSegment, Failure> {
-        self.close_run();
+        let runs = self.runs.finish();
         let footer_at = self.at + self.chunk.len() as u64;
         let start = self.chunk.len();
-        Encoder::new(&mut self.chunk, 0, 0).blob(&footer(merged, &self.runs));
+        Encoder::new(&mut self.chunk, 0, 0).blob(&footer(merged, &runs));
         seal(&mut self.chunk[start..], super::seed(self.segment));
         self.flush()?;
-        let Self { disk, data, segment, store, unfinished, handle, at: bytes, runs, .. } = self;
+        let Self { disk, data, segment, store, unfinished, handle, at: bytes, .. } = self;
         let (kind, count) = (Kind::Segment, runs.iter().map(|new| new.run.stored).sum());
         let header =
             FileHeader { kind, file: segment, store, first: log, before: footer_at, count };
@@ -119,28 +88,6 @@ impl SegmentWriter {
         disk.sync_dir(&dir).or_failure("sync", &dir)?;
         let stored = count.into();
         Ok(NewSegment { segment, path, handle, bytes, stored, runs })
-    }
-
-    fn extends(&self, place: &Place, lasting: bool, bytes: u32) -> bool {
-        self.runs.last().is_some_and(|NewRun { key, lasting: was, run }| {
-            key.queue == place.queue
-                && *was == lasting
-                && place.position - key.first <= MAX_SPAN.into()
-                && run.bytes + bytes <= MAX_BYTES
-        })
-    }
-
-    fn close_run(&mut self) {
-        let Some(NewRun { run, .. }) = self.runs.last_mut() else { return };
-        run.live = run.stored;
-        if run.stored <= run.span {
-            let mut bits = none(run.span);
-            for position in &self.positions {
-                bits[(position / 64) as usize] |= 1 << (position % 64);
-            }
-            run.bits = Some(bits);
-        }
-        self.positions.clear();
     }
 
     fn flush(&mut self) -> Result<(), Failure> {

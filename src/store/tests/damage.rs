@@ -146,8 +146,12 @@ fn what_was_salvaged_opens_again() {
     hand.publish(1, 1000, b"after");
     hand.commit(true);
     let all = hand.all(1);
+    assert_eq!(hand.recovered.lost.len(), 1, "{:?}", hand.recovered.lost);
+    hand.tidy_all();
     hand.stop();
-    assert_eq!(salvage(&disk.after_kill()).all(1), all);
+    let hand = open(&disk.after_kill());
+    assert_eq!(hand.all(1), all);
+    assert!(hand.recovered.lost.is_empty());
 }
 
 #[test]

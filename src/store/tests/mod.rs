@@ -1,9 +1,11 @@
 //! The store as a whole, on a disk that can fail.
 
 mod cold;
+mod cold_damage;
 mod crash;
 mod damage;
 mod life;
+mod random;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -91,6 +93,10 @@ impl Hand {
         self.commit(true);
         self.writer.finish().unwrap();
     }
+}
+
+fn check(disk: &FakeDisk) -> Report {
+    check::check_on(Arc::new(disk.clone()), &options(), &disk.catalog(), None).unwrap()
 }
 
 fn all(store: &Store, queue: u64) -> BTreeMap<u64, Vec<u8>> {

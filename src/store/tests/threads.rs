@@ -132,3 +132,82 @@ fn a_full_inbox_says_so_and_says_when_it_is_not() {
     hand.commit(false);
     assert!(*room.0.lock() && hand.store.has_room());
 }
+
+/// A life with everything in it: the janitor at work, a real catalogue, and restarts.
+fn live_on_disk(kind: catalog::Kind) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        log_file: 64 << 10,
+        log_files: 2,
+        most_log_files: 6,
+        catalog: kind,
+        ..Options::new(dir.path())
+    };
+    let mut next = 0;
+    for round in 0..4u8 {
+        let (store, recovered) = Store::open(options.clone()).unwrap();
+        assert!(!recovered.rebuilt);
+        let rows = (0..round).map(|round| (vec![round], vec![round; 10])).collect::<Vec<_>>();
+        assert_eq!(recovered.rows, rows);
+        let row = store.append(Record::Put { key: &[round], value: &[round; 10] });
+        std::thread::scope(|scope| {
+            for queue in 0..3u64 {
+                let store = &store;
+                scope.spawn(move || {
+                    for position in next..next + 3000 {
+                        while !store.has_room() {
+                            std::thread::yield_now();
+                        }
+                        let body = format!("{queue} {position}");
+                        store.append(new(queue, position, &message(body.as_bytes())));
+                        // One in seven is never consumed; one queue is slow.
+                        let behind = 40 + 1000 * queue;
+                        if position >= behind && (position - behind) % 7 > 0 {
+                            store.append(gone(queue, position - behind, 1));
+                        }
+                        if position % 500 == 0 {
+                            let from = position.saturating_sub(800);
+                            for stored in fetch(store, queue, from, 50) {
+                                let want = format!("{queue} {}", stored.position);
+                                assert_eq!(stored.message.body(), want.as_bytes());
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        next += 3000;
+        assert!(store.wait(row));
+        assert!(store.failure().is_none());
+        for queue in 0..3u64 {
+            let behind = 40 + 1000 * queue;
+            let stays = |position: &u64| position + behind >= next || position.is_multiple_of(7);
+            let want: Vec<u64> = (0..next).filter(stays).collect();
+            assert_eq!(all(&store, queue).into_keys().collect::<Vec<_>>(), want);
+        }
+        drop(store);
+        let report = check::check(&options).unwrap();
+        assert_eq!(report.problems, [] as [String; 0], "{report}");
+    }
+}
+
+#[test]
+fn it_lives_on_a_disk_with_sled() {
+    live_on_disk(catalog::Kind::Sled);
+}
+
+#[test]
+fn it_lives_on_a_disk_with_redb() {
+    live_on_disk(catalog::Kind::Redb);
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    let text = Store::open(Options::new(dir.path())).unwrap_err().to_string();
+    assert!(text.contains("in use by another process"), "{text}");
+    assert!(matches!(check::check(&Options::new(dir.path())), Err(CannotOpen::InUse(_))));
+    drop(store);
+    Store::open(Options::new(dir.path())).unwrap();
+}

@@ -61,8 +61,8 @@ fn the_small_ones_come_back() {
     assert_eq!((at, body), (place(Some(5)), 88));
 
     let bytes = sealed(|out| out.gone(QueueId(4), 2, &[(1, 3), (9, 1)]));
-    let View::Gone { queue, ranges } = raw(&bytes).view().unwrap() else { panic!() };
-    assert_eq!(queue, QueueId(4));
+    let View::Gone { queue, reason, ranges } = raw(&bytes).view().unwrap() else { panic!() };
+    assert_eq!((queue, reason), (QueueId(4), 2));
     assert_eq!(ranges.counted().collect::<Vec<_>>(), [(1, 3), (9, 1)]);
 
     let bytes = sealed(|out| out.delivered(QueueId(4), &[(1, 3, 2)]));
