@@ -45,6 +45,8 @@ struct Core {
     /// By the consumer's slot.
     outlets: Vec<Option<Outlet>>,
     effects: Vec<Effect>,
+    /// How many missing messages the log has been told of.
+    reported_missing: u64,
 }
 
 /// What a queue is made with.
@@ -111,7 +113,12 @@ impl LiveQueue {
         } else {
             Queue::in_memory()
         };
-        let core = Mutex::new(Core { queue, outlets: Vec::new(), effects: Vec::new() });
+        let core = Mutex::new(Core {
+            queue,
+            outlets: Vec::new(),
+            effects: Vec::new(),
+            reported_missing: 0,
+        });
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
         Self { id, name, auto_delete, durable, vhost, shared, core }
     }
@@ -257,9 +264,20 @@ impl LiveQueue {
                 };
                 let entries = stored.into_iter().map(entry).collect();
                 self.turn([Command::Fetched { round, entries }]);
+                self.report_missing();
             }
             // What cannot be read is not lost: it stays where it is, and the queue waits.
             Err(why) => tracing::error!(queue = %self.name, "cannot read messages back: {why}"),
+        }
+    }
+
+    /// Messages that the disk should have and has not are never passed over in silence.
+    fn report_missing(&self) {
+        let mut core = self.core.lock();
+        let missing = core.queue.counters().missing;
+        let new = missing - std::mem::replace(&mut core.reported_missing, missing);
+        if new > 0 {
+            tracing::error!(queue = %self.name, "{new} messages are not on disk where they should be");
         }
     }
 
@@ -401,7 +419,7 @@ impl Core {
     /// Hands out messages while somebody can take one.
     #[inline]
     fn dispatch(&mut self, live: &Arc<LiveQueue>) {
-        let Self { queue, outlets, effects } = self;
+        let Self { queue, outlets, effects, .. } = self;
         // The outbox of the last delivery stays locked: the next one usually goes there too.
         let mut open: Option<(&Arc<Outbox>, Locked<'_>)> = None;
         while let Some(consumer) = queue.next_consumer() {

@@ -86,8 +86,10 @@ impl Shared {
         let mut stored = Vec::new();
         let mut rest = wanted;
         loop {
+            // Asked before looking: what is written after the look would seem to be seen.
+            let written = self.progress.last_written();
             let (mut picks, mut end) = self.pick(rest);
-            if end && !self.by_hand && self.wait_for_tail() {
+            if end && !self.by_hand && self.wait_for_tail(written) {
                 (picks, end) = self.pick(rest);
             }
             if end && let Some(failure) = self.failure.get() {
@@ -114,10 +116,9 @@ impl Shared {
         }
     }
 
-    /// Has the log written up to its end. Returns whether it was not.
-    fn wait_for_tail(&self) -> bool {
-        let last = self.inbox.last();
-        if last <= self.progress.last_written() {
+    /// Has the log written up to its end. Returns whether it then has more than up to `seen`.
+    fn wait_for_tail(&self, seen: u64) -> bool {
+        if self.inbox.last() <= seen {
             return false;
         }
         self.progress.wait_written(self.inbox.hurry(false))

@@ -17,11 +17,11 @@ class Broken(Exception):
 class Broker:
     """A running `warren`."""
 
-    def __init__(self, binary, data, log, durability):
+    def __init__(self, binary, data, log, settings):
         self.log = log
         self.began = time.monotonic()
         self.seen = log.stat().st_size if log.exists() else 0
-        environment = {**os.environ, "WARREN_DATA_DURABILITY": durability, "NO_COLOR": "1"}
+        environment = {**os.environ, **settings, "NO_COLOR": "1"}
         command = [binary, "--data-dir", data, "--bind", "127.0.0.1", "--amqp-port", "0", "--http-port", "0"]
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(command, stderr=errors, stdin=subprocess.DEVNULL, cwd=log.parent,

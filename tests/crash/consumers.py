@@ -20,7 +20,6 @@ class Consumer:
         self.newest = {}                           # publisher -> the last number that came for the first time
 
     def __call__(self):
-        self.journal.consumed.add(self.queue)
         with Connection(self.port) as connection:
             self.subscribe(connection)
             while True:
@@ -31,6 +30,7 @@ class Consumer:
                     self.give_back(connection)
 
     def subscribe(self, connection):
+        self.journal.consumers[self.queue] += 1
         connection.call("basic.qos", prefetch_count=self.prefetch)
         connection.call("basic.consume", queue=self.queue)
 
@@ -118,7 +118,7 @@ class Polling(Consumer):
     def __call__(self):
         parameters = pika.ConnectionParameters("127.0.0.1", self.port, heartbeat=0)
         channel = pika.BlockingConnection(parameters).channel()
-        self.journal.consumed.add(self.queue)
+        self.journal.consumers[self.queue] += 1
         acked = []
         while True:
             method, properties, body = channel.basic_get(self.queue)

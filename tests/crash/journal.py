@@ -11,7 +11,7 @@ import random
 import threading
 import traceback
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from enum import Enum
 
 from topology import Churned
@@ -61,11 +61,13 @@ class Message:
 class Copy:
     """A message in one queue."""
 
-    __slots__ = ("message", "queue", "carried", "held", "acked", "ack_done", "ack_in", "returned", "return_done")
+    __slots__ = ("message", "queue", "carried", "seen", "held", "acked", "ack_done", "ack_in", "returned",
+                 "return_done")
 
     def __init__(self, message, queue):
         self.message, self.queue = message, queue
         self.carried = False       # it was there when the broker started
+        self.seen = False          # it was delivered since
         self.held = False          # a client has it and has not answered yet
         self.acked = False         # an ack was sent, perhaps
         self.ack_done = None       # the tick at which the ack was known to be carried out
@@ -94,7 +96,7 @@ class Journal:
         self.frozen = False
         self.proven = 0                            # what was carried out before this tick is on disk
         self.transactions.clear()
-        self.consumed = set()                      # queues that somebody may have had deliveries from
+        self.consumers = Counter()                 # of each queue: how many there were
         self.counts = {"sent": 0, "confirmed": 0, "delivered": 0, "acked": 0, "committed": 0, "declared": 0}
 
     def fault(self, text):
@@ -161,7 +163,7 @@ class Journal:
             self.fault(f"{queue}: {delivery.id} was delivered after it was acked")
         if copy.held and not self.ended.is_set():  # a broker that stops takes it back first
             self.fault(f"{queue}: {delivery.id} was delivered while somebody has it")
-        copy.held = True
+        copy.held = copy.seen = True
         self.counts["delivered"] += 1
         return copy
 
@@ -234,7 +236,7 @@ class Journal:
 
 def describe(copy):
     message = copy.message
-    story = {name: getattr(copy, name) for name in ("carried", "held", "acked", "ack_done", "returned", "return_done")}
+    story = {name: getattr(copy, name) for name in ("carried", "seen", "held", "acked", "ack_done", "returned", "return_done")}
     story = {name: value for name, value in story.items() if value not in (False, None)}
     for name, transaction in ("published in", message.transaction), ("acked in", copy.ack_in):
         if transaction:

@@ -121,7 +121,7 @@ class Mover(Publisher):
 
     def __call__(self):
         held = []
-        self.journal.consumed.add("inbox")
+        self.journal.consumers["inbox"] += 1
         with Connection(self.port) as connection:
             connection.call("tx.select")
             connection.call("basic.qos", prefetch_count=30)

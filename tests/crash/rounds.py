@@ -54,7 +54,7 @@ class World:
         self.options, self.dir = options, dir
         dir.mkdir(parents=True)
         self.journal = Journal()
-        self.broker, self.rounds = None, 0
+        self.broker, self.rounds, self.catalog = None, 0, None
         self.data = dir / "data"
 
     def durability(self, rng):
@@ -82,8 +82,13 @@ class World:
         shutil.rmtree(self.dir)
 
     def start(self, rng):
-        self.mode = self.durability(rng)
-        self.broker = Broker(self.options.binary, self.data, self.dir / "broker.log", self.mode)
+        """Starts the broker. Small windows make it read back from disk what large ones keep in memory."""
+        durability, window = self.durability(rng), rng.choice(("10000", "30", "1"))
+        self.catalog = self.catalog or rng.choice(("sled", "sled", "redb"))
+        settings = {"WARREN_DATA_DURABILITY": durability, "WARREN_LIMITS_QUEUE_WINDOW": window,
+                    "WARREN_DATA_CATALOG": self.catalog}
+        self.mode = f"{durability}, window {window}, {self.catalog}"
+        self.broker = Broker(self.options.binary, self.data, self.dir / "broker.log", settings)
 
     def crash_while_it_starts(self, rng):
         self.start(rng)
@@ -139,7 +144,7 @@ def play(world, rng, round):
     if journal.faults:
         journal.dump(world.dir / "journal.json", found)
     did = ", ".join(f"{count} {what}" for what, count in counts.items())
-    return (f"{load:.2f} s in mode {mode}, {how}: {did}; back after {world.broker.took * 1000:.0f} ms: "
+    return (f"{load:.2f} s ({mode}), {how}: {did}; back after {world.broker.took * 1000:.0f} ms: "
             f"{tally.there} there, {tally.acked_but_back} acked ones among them, "
             f"{tally.unconfirmed_but_there} unconfirmed ones"), Counter(counts) + Counter(tally._asdict())
 

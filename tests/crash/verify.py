@@ -116,16 +116,32 @@ def judge(journal, found):
                 journal.fault(f"{queue}: {message.id} comes after number {newest[message.publisher]}")
             newest[message.publisher] = message.number
             judge_redelivered(journal, copy, delivery)
+        judge_passed_over(journal, queue, outcomes)
         for name, copy in journal.copies[queue].items():
             tally = judge_copy(journal, copy, name in here, outcomes, tally)
     return tally
 
 
 def judge_redelivered(journal, copy, delivery):
-    if delivery.redelivered and not copy.carried and copy.queue not in journal.consumed:
+    if delivery.redelivered and not copy.carried and not journal.consumers[copy.queue]:
         journal.fault(f"{copy.queue}: {delivery.id} says redelivered, and nobody has had it")
     if not delivery.redelivered and journal.lasted(copy.return_done):
         journal.fault(f"{copy.queue}: {delivery.id} had come back to the queue and does not say redelivered")
+
+
+def judge_passed_over(journal, queue, outcomes):
+    """A consumer that was alone had everything in front of what it had."""
+    if journal.consumers[queue] != 1:
+        return
+    later = set()                                  # publishers of whom something later was delivered
+    for copy in reversed(journal.copies[queue].values()):
+        message = copy.message
+        if copy.seen:
+            later.add(message.publisher)
+        elif copy.acked or outcomes.get(id(message.transaction)) is Commit.ROLLED_BACK:
+            continue                               # it was gone before, or never there
+        elif message.publisher in later:
+            journal.fault(f"{queue}: {message.id} was passed over while the broker lived")
 
 
 def outcome(journal, transaction, found):

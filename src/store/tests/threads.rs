@@ -86,12 +86,24 @@ fn one_commit_wakes_a_session_once() {
 fn a_fetch_sees_what_was_appended_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(Options::new(dir.path())).unwrap();
-    let content = message(b"x");
-    for position in 0..50 {
-        store.append(new(1, position, &content));
-        let stored = fetch(&store, 1, position, 1);
-        assert_eq!(stored.iter().map(|s| s.position).collect::<Vec<_>>(), [position]);
-    }
+    let (store, content) = (&store, message(b"x"));
+    std::thread::scope(|scope| {
+        for queue in 1..4 {
+            let content = &content;
+            scope.spawn(move || {
+                let woken = Arc::new(Woken::default());
+                let registration = Registration::new(woken);
+                for position in 0..3_000 {
+                    // That somebody asks has the log write while the fetch looks.
+                    let last = store.append(new(queue, position, content));
+                    let _ = store.ask(last, &registration);
+                    let stored = fetch(store, queue, position, 1);
+                    let found: Vec<_> = stored.iter().map(|s| s.position).collect();
+                    assert_eq!(found, [position]);
+                }
+            });
+        }
+    });
 }
 
 #[test]
