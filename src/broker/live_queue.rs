@@ -18,6 +18,7 @@ use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
 use crate::queue::consumers::{ConsumerKey, ExclusiveConsumer, Subscription};
 use crate::queue::options::Declaration;
 use crate::queue::ready::{Away, Entry};
+use crate::queue::settings::Settings;
 use crate::queue::{Command, Counters, Effect, Outcome, Queue, Undeletable};
 use crate::store::{NewMessage, Reason, Record, Store, Stored, Wanted};
 use crate::wire::method::AnyMethod;
@@ -55,6 +56,7 @@ pub struct NewQueue {
     name: QueueName,
     durable: bool,
     auto_delete: bool,
+    settings: Settings,
     found: Found,
 }
 
@@ -68,9 +70,10 @@ pub struct Found {
 }
 
 impl NewQueue {
-    /// From how it was declared.
-    pub fn of(id: QueueId, declaration: &Declaration, found: Found) -> Self {
+    /// From how it was declared, what it goes by, and what a restart found of it.
+    pub fn of(id: QueueId, declaration: &Declaration, settings: Settings, found: Found) -> Self {
         Self {
+            settings,
             id,
             name: declaration.name.clone(),
             durable: declaration.declared.durable,
@@ -107,18 +110,15 @@ struct Rest {
 impl LiveQueue {
     /// A queue that nobody consumes from yet.
     pub fn new(new: NewQueue, vhost: &Arc<Vhost>, shared: &Arc<Shared>) -> Self {
-        let NewQueue { id, name, durable, auto_delete, found } = new;
-        let queue = if durable && shared.store.is_some() {
+        let NewQueue { id, name, durable, auto_delete, settings, found } = new;
+        let mut queue = if durable && shared.store.is_some() {
             Queue::stored(shared.window, found.away, found.next_position)
         } else {
             Queue::in_memory()
         };
-        let core = Mutex::new(Core {
-            queue,
-            outlets: Vec::new(),
-            effects: Vec::new(),
-            reported_missing: 0,
-        });
+        let mut effects = Vec::new();
+        queue.apply(Command::Configure(Box::new(settings)), &mut effects);
+        let core = Mutex::new(Core { queue, outlets: Vec::new(), effects, reported_missing: 0 });
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
         Self { id, name, auto_delete, durable, vhost, shared, core }
     }
@@ -172,7 +172,8 @@ impl LiveQueue {
                 Command::Settle(..)
                 | Command::Busy(_)
                 | Command::Room(_)
-                | Command::Fetched { .. } => {}
+                | Command::Fetched { .. }
+                | Command::Configure(_) => {}
             }
             core.queue.apply(command, &mut core.effects);
         }

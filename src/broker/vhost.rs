@@ -16,6 +16,7 @@ use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, QueueOptions};
+use crate::queue::settings::Settings;
 use crate::topology::Topology;
 use crate::topology::rows::Row;
 
@@ -89,7 +90,14 @@ impl Vhost {
 
     /// Takes a queue back, at start; [`Self::restore`] has taken its declaration.
     pub fn restore_queue(self: &Arc<Self>, id: QueueId, declaration: &Declaration, found: Found) {
-        let queue = LiveQueue::new(NewQueue::of(id, declaration, found), self, &self.shared);
+        // It was accepted once; should the rules have become stricter, it goes without.
+        let settings = QueueOptions::parse(declaration).map(|options| Settings::of(&options));
+        let settings = settings.unwrap_or_else(|why| {
+            tracing::error!(queue = %declaration.name, "its arguments are ignored: {why}");
+            Settings::default()
+        });
+        let new = NewQueue::of(id, declaration, settings, found);
+        let queue = LiveQueue::new(new, self, &self.shared);
         self.queues.insert(id, Arc::new(queue));
     }
 
@@ -120,9 +128,9 @@ impl Vhost {
             // Whoever declared it may still wait for the log; who finds it waits as well.
             return Ok((queue, self.shared.last_row()));
         }
-        QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
+        let options = QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
         let id = self.shared.next_queue_id();
-        let new = NewQueue::of(id, &wanted, Found::default());
+        let new = NewQueue::of(id, &wanted, Settings::of(&options), Found::default());
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
         self.queues.insert(id, Arc::clone(&queue));
         let ((), position) = self.change_locked(None, |topology| topology.add_queue(id, wanted));

@@ -20,12 +20,14 @@ pub mod consumer_options;
 pub mod consumers;
 pub mod options;
 pub mod ready;
+pub mod settings;
 
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::names::DeliveryId;
 use consumers::{ConsumerKey, Consumers, ExclusiveConsumer, Subscription};
 use ready::{Away, Entry, Ready};
+use settings::Settings;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub enum Command {
         /// What was there, in order; nothing means that the disk has no more.
         entries: Vec<Entry>,
     },
+    /// The queue goes by other settings from now on: a policy came, changed or went.
+    Configure(Box<Settings>),
 }
 
 /// What the shell has to carry out.
@@ -167,6 +171,8 @@ pub struct Queue {
     /// Which fetch is, or would be, the current one; answers to others are too late.
     round: u64,
     deleted: bool,
+    /// What it goes by; `None`: nothing was said.
+    settings: Option<Box<Settings>>,
 }
 
 impl Queue {
@@ -192,7 +198,17 @@ impl Queue {
             Command::Busy(consumer) => self.consumers.set_busy(consumer, true),
             Command::Room(consumer) => self.consumers.set_busy(consumer, false),
             Command::Fetched { round, entries } => self.fetched(round, entries),
+            Command::Configure(settings) => self.configure(settings),
         }
+    }
+
+    fn configure(&mut self, settings: Box<Settings>) {
+        self.settings = (!settings.is_plain()).then_some(settings);
+    }
+
+    /// What it goes by; `None`: nothing was said.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.settings.as_deref()
     }
 
     /// Whether the next published message stays in memory. If not, it must be on disk.

@@ -16,6 +16,7 @@ pub mod equivalence;
 pub mod erlang_term;
 mod invalid;
 mod kind;
+mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub(crate) use deduplication::DEDUPLICATION_ARGUMENTS;
 pub use deduplication::Deduplication;
 pub use invalid::{InvalidArgument, Reason, Subject};
 pub use kind::QueueKind;
+pub use retry::{DelayedRetry, RetryOptions};
 
 use crate::names::ExchangeName;
 use crate::wire::table::Value;
@@ -72,6 +74,8 @@ pub struct QueueOptions {
     pub delivery_limit: Option<DeliveryLimit>,
     /// `x-message-deduplication` and its companions.
     pub deduplication: Option<Deduplication>,
+    /// `x-retry-*` and `x-delayed-retry-*`: returned messages are kept back for a while.
+    pub retry: RetryOptions,
 }
 
 /// `x-overflow`: what a full queue does.
@@ -147,6 +151,7 @@ impl QueueOptions {
             leader_locator: arguments.read("x-queue-leader-locator", leader_locator)?,
             delivery_limit: arguments.get("x-delivery-limit").and_then(delivery_limit),
             deduplication: Deduplication::parse(&arguments)?,
+            retry: RetryOptions::parse(&arguments)?,
         };
         check_what_is_not_kept(&arguments)?;
         arguments.refuse_foreign(kind, QueueKind::queue_arguments)?;

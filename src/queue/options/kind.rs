@@ -5,6 +5,7 @@
 //! for redeclares are compared in that order.
 
 use super::deduplication::DEDUPLICATION_ARGUMENTS;
+use super::retry::RETRY_ARGUMENTS;
 
 /// What kind of queue it is (`x-queue-type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,8 +59,10 @@ impl QueueKind {
     pub(super) fn known_arguments(self) -> &'static [&'static [&'static str]] {
         match self {
             // Without x-consumer-timeout RabbitMQ 4.3 refuses what 3.13 to 4.2 obeyed.
-            Self::Classic => &[CLASSIC, &["x-consumer-timeout"], DEDUPLICATION_ARGUMENTS],
-            Self::Quorum => &[QUORUM, DEDUPLICATION_ARGUMENTS],
+            Self::Classic => {
+                &[CLASSIC, &["x-consumer-timeout"], DEDUPLICATION_ARGUMENTS, RETRY_ARGUMENTS]
+            }
+            Self::Quorum => &[QUORUM, DEDUPLICATION_ARGUMENTS, RETRY_ARGUMENTS],
             Self::Stream => &[STREAM],
         }
     }

@@ -106,6 +106,11 @@ fn everything_said_is_typed() {
         ("x-queue-version", int(1)),
         ("x-queue-master-locator", text("random")),
         ("x-nobody-knows", int(1)),
+        ("x-retry-delay", int(100)),
+        ("x-retry-multiplier", int(3)),
+        ("x-retry-max-delay", int(1000)),
+        ("x-retry-jitter", int(10)),
+        ("x-retry-attempts", int(0)),
     ])
     .unwrap();
     assert_eq!(
@@ -127,6 +132,14 @@ fn everything_said_is_typed() {
             initial_group_size: None,
             leader_locator: Some(LeaderLocator::Balanced),
             deduplication: None,
+            retry: RetryOptions {
+                delay: Some(Duration::from_millis(100)),
+                multiplier: Some(3),
+                max_delay: Some(Duration::from_secs(1)),
+                jitter: Some(10),
+                attempts: Some(0),
+                ..RetryOptions::default()
+            },
         }
     );
 }
