@@ -24,6 +24,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What a new broker starts with.
     pub defaults: DefaultsConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
     /// What the broker tells about itself.
     pub log: LogConfig,
     /// Threads.
@@ -133,10 +135,41 @@ pub struct DefaultsConfig {
     pub user: String,
     /// The user's password.
     pub pass: String,
+    /// The user's tags.
+    pub tags: Vec<String>,
     /// The vhost.
     pub vhost: String,
+    /// The names that the user may declare and delete there: a regular expression.
+    pub configure: String,
+    /// The names that the user may publish and bind to.
+    pub write: String,
+    /// The names that the user may consume, get and bind from.
+    pub read: String,
     /// Users that may only come from this machine.
     pub loopback_users: Vec<String>,
+}
+
+/// Who may come in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// How new passwords are hashed.
+    pub password_hashing: PasswordHashing,
+    /// How many characters a new password has at least.
+    pub min_password_length: usize,
+}
+
+/// How new passwords are hashed; what was hashed otherwise stays good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordHashing {
+    /// Salted SHA-256, RabbitMQ's default.
+    #[default]
+    Sha256,
+    /// Salted SHA-512.
+    Sha512,
+    /// argon2id, which RabbitMQ does not know.
+    Argon2id,
 }
 
 /// What the broker tells about itself.
@@ -217,9 +250,19 @@ impl Default for DefaultsConfig {
         Self {
             user: "guest".into(),
             pass: "guest".into(),
+            tags: vec!["administrator".into()],
             vhost: "/".into(),
+            configure: ".*".into(),
+            write: ".*".into(),
+            read: ".*".into(),
             loopback_users: vec!["guest".into()],
         }
+    }
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self { password_hashing: PasswordHashing::default(), min_password_length: 1 }
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::auth::Users;
+use crate::auth::AccountError;
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::protocol::fault::Fault;
@@ -55,6 +55,9 @@ pub enum CannotStart {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] CannotOpen),
+    /// The default user cannot be made.
+    #[error("settings under [defaults]: {0}")]
+    Defaults(#[from] AccountError),
 }
 
 impl Server {
@@ -68,10 +71,10 @@ impl Server {
         let http_listener =
             tokio::net::TcpListener::bind(http).await.map_err(port("HTTP", http))?;
         let http_address = http_listener.local_addr().map_err(port("HTTP", http))?;
-        let users = Arc::new(Users::new(&config.defaults));
         let broker = Arc::new(Broker::open(config)?);
+        broker.auth.begin(&broker.config.defaults)?;
         let tasks = vec![
-            tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), users)),
+            tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker))),
             tokio::spawn(management::serve(http_listener)),
             tokio::spawn(watch_memory(Arc::clone(&broker))),
         ];

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("topology", "names message wire protocol routing queue"),
     ("config", ""),
     ("store", "names message config"),
-    ("auth", "names wire config"),
+    ("auth", "names wire topology config"),
     ("broker", "names message wire protocol routing queue topology config store auth"),
     ("net", "names message wire protocol queue config store auth broker"),
     ("metrics", "names config broker"),

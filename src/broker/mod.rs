@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
+use crate::auth::Auth;
 use crate::config::Config;
 use crate::names::{LogPosition, QueueId, VhostName};
 use crate::queue::Window;
@@ -60,6 +61,8 @@ pub struct Broker {
     pub peers: Peers,
     /// Who waits for replies.
     pub reply_tos: Arc<ReplyTos>,
+    /// Who may come in, and what they may do.
+    pub auth: Arc<Auth>,
     /// The settings it was started with.
     pub config: Config,
     vhosts: DashMap<VhostName, Arc<Vhost>>,
@@ -120,12 +123,17 @@ impl Broker {
             queue_ids: Mutex::new(ids),
         };
         shared.write_rows(&[row], None);
+        let shared = Arc::new(shared);
+        let rows = Arc::clone(&shared);
+        let write_rows = move |changes: &[RowChange]| rows.write_rows(changes, None);
+        let auth = Auth::new(config.auth.clone(), &config.defaults, write_rows);
         let broker = Self {
-            shared: Arc::new(shared),
+            shared,
             read_buffers: BufferPool::new(config.limits.pooled_buffers),
             write_buffers: Arc::new(BufferPool::new(config.limits.pooled_buffers)),
             peers: Peers::default(),
             reply_tos: Arc::default(),
+            auth: Arc::new(auth),
             vhosts: DashMap::new(),
             config,
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::live_queue::Found;
 use super::{Broker, queue_ids};
+use crate::auth;
 use crate::config::{CatalogKind, DataConfig, Durability};
 use crate::names::QueueId;
 use crate::queue::ready::Away;
@@ -31,8 +32,14 @@ pub(super) fn open_store(
 
 /// Declares again what was declared, and gives queues their messages back.
 pub(super) fn restore(broker: &Broker, found: Recovered) {
-    let mut rows: Vec<Row> =
-        found.rows.iter().filter_map(|(key, value)| read(key, value)).collect();
+    let (accounts, rest) =
+        found.rows.iter().partition::<Vec<_>, _>(|(key, _)| auth::rows::is_one(key));
+    for (key, value) in accounts {
+        if let Err(bad) = broker.auth.restore(key, value) {
+            tracing::error!("{bad}: {}", key.escape_ascii());
+        }
+    }
+    let mut rows: Vec<Row> = rest.into_iter().filter_map(|(key, value)| read(key, value)).collect();
     // What is bound comes before its bindings.
     rows.sort_by_key(|row| matches!(row, Row::Binding(_)));
     let (mut queues, mut messages) = (0, 0);

@@ -51,7 +51,7 @@ impl Session {
     }
 
     fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Result<(), Fault> {
-        let refused = match self.common.users.log_in(mechanism, response, self.peer.ip()) {
+        let refused = match self.common.broker.auth.log_in(mechanism, response, self.peer.ip()) {
             Ok(user) => {
                 self.user = Some(user);
                 let tune = self.connection.authenticated();

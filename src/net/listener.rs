@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::session::{Common, serve};
-use crate::auth::Users;
 use crate::broker::Broker;
 use crate::config::AmqpConfig;
 
@@ -25,8 +24,8 @@ pub fn listen(config: &AmqpConfig) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the task is ended.
-pub async fn accept(listener: TcpListener, broker: Arc<Broker>, users: Arc<Users>) {
-    let common = Arc::new(Common { broker, users });
+pub async fn accept(listener: TcpListener, broker: Arc<Broker>) {
+    let common = Arc::new(Common { broker });
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => welcome(&common, socket, peer),

@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::read_buffer::ReadBuffer;
 use super::waiting::Held;
 use super::writer;
-use crate::auth::Users;
 use crate::broker::Broker;
 use crate::broker::outbox::Outbox;
 use crate::broker::publish::Publisher;
@@ -38,7 +37,6 @@ pub(super) const REFUSAL_DELAY: Duration = Duration::from_secs(3);
 /// What all sessions of a broker have in common.
 pub(super) struct Common {
     pub(super) broker: Arc<Broker>,
-    pub(super) users: Arc<Users>,
 }
 
 /// One connection's session.

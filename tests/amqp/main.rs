@@ -24,3 +24,4 @@ mod stalled_consumers;
 mod tables;
 mod transactions;
 mod tuning;
+mod users;
