@@ -20,7 +20,7 @@ use crate::queue::options::Declaration;
 use crate::queue::ready::{Away, Entry};
 use crate::queue::settings::Settings;
 use crate::queue::{Command, Counters, Effect, Outcome, Queue, Undeletable};
-use crate::store::{NewMessage, Reason, Record, Store, Stored, Wanted};
+use crate::store::{NewMessage, Reason, Record, Store, Stored, Together, Wanted};
 use crate::wire::method::AnyMethod;
 
 /// How many publishes are applied under one hold of the lock, so that a large read of one
@@ -125,20 +125,33 @@ impl LiveQueue {
 
     /// Applies a batch in one turn. Returns the log position that makes it safe.
     pub fn turn(self: &Arc<Self>, commands: impl IntoIterator<Item = Command>) -> LogPosition {
+        self.turn_within(commands, None)
+    }
+
+    /// The same; what it means for messages on disk may count only together with other turns.
+    pub fn turn_within(
+        self: &Arc<Self>,
+        commands: impl IntoIterator<Item = Command>,
+        together: Option<&Together>,
+    ) -> LogPosition {
         let rest = {
             let mut core = self.core.lock();
-            self.turn_locked(&mut core, commands)
+            self.turn_locked(&mut core, commands, together)
         };
         self.finish(&rest)
     }
 
     /// Publishes a batch, in order.
-    pub fn publish(self: &Arc<Self>, messages: &mut Vec<Message>) -> LogPosition {
+    pub fn publish(
+        self: &Arc<Self>,
+        messages: &mut Vec<Message>,
+        together: Option<&Together>,
+    ) -> LogPosition {
         let mut position = LogPosition::default();
         let mut messages = messages.drain(..);
         while messages.len() > 0 {
             let turn = messages.by_ref().take(TURN).map(Command::Publish);
-            position = position.max(self.turn(turn));
+            position = position.max(self.turn_within(turn, together));
         }
         position
     }
@@ -162,12 +175,15 @@ impl LiveQueue {
         self: &Arc<Self>,
         core: &mut Core,
         commands: impl IntoIterator<Item = Command>,
+        together: Option<&Together>,
     ) -> Rest {
         let before = core.queue.bytes_in_memory();
         let mut rest = Rest::default();
         for command in commands {
             match &command {
-                Command::Publish(message) => self.store(&core.queue, message, &mut rest),
+                Command::Publish(message) => {
+                    self.store(&core.queue, message, &mut rest, together);
+                }
                 Command::ConsumerGone(consumer) => core.forget_outlet(*consumer),
                 Command::Settle(..)
                 | Command::Busy(_)
@@ -179,25 +195,32 @@ impl LiveQueue {
         }
         core.dispatch(self);
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
-        self.carry_out(core, &mut rest);
+        self.carry_out(core, &mut rest, together);
         rest
     }
 
     /// Stores a message that is about to be published here, if it is to last or would not fit
     /// into memory.
     #[inline]
-    fn store(&self, queue: &Queue, message: &Message, rest: &mut Rest) {
+    fn store(
+        &self,
+        queue: &Queue,
+        message: &Message,
+        rest: &mut Rest,
+        together: Option<&Together>,
+    ) {
         let Some(store) = self.stored() else { return };
         let lasting = message.is_persistent();
-        if lasting || !queue.next_stays_in_memory() {
-            let position = store.append(Record::Message(NewMessage {
+        if (lasting || !queue.next_stays_in_memory()) && !queue.is_deleted() {
+            let record = Record::Message(NewMessage {
                 queue: self.id,
                 position: queue.next_position(),
                 message,
                 expires: None,
                 lasting,
                 shared: message.stored_once(),
-            }));
+            });
+            let position = append(store, record, together);
             if lasting {
                 rest.position = position;
             }
@@ -210,17 +233,18 @@ impl LiveQueue {
     }
 
     #[inline]
-    fn carry_out(&self, core: &mut Core, rest: &mut Rest) {
+    fn carry_out(&self, core: &mut Core, rest: &mut Rest, together: Option<&Together>) {
         core.queue.refill(&mut core.effects);
         for effect in core.effects.drain(..) {
             match effect {
                 Effect::Gone { first, count } => {
                     let reason = Reason::Acknowledged;
-                    self.tell_store(Record::Gone { queue: self.id, first, count, reason });
+                    let gone = Record::Gone { queue: self.id, first, count, reason };
+                    self.tell_store(gone, together);
                 }
                 Effect::Returned { position: first, deliveries } => {
                     let (queue, count) = (self.id, 1);
-                    self.tell_store(Record::Delivered { queue, first, count, deliveries });
+                    self.tell_store(Record::Delivered { queue, first, count, deliveries }, None);
                 }
                 Effect::Fetch { round, from } => rest.fetch = Some((round, from)),
                 Effect::Unused => rest.unused = true,
@@ -228,9 +252,9 @@ impl LiveQueue {
         }
     }
 
-    fn tell_store(&self, record: Record<'_>) {
+    fn tell_store(&self, record: Record<'_>, together: Option<&Together>) {
         if let Some(store) = self.stored() {
-            store.append(record);
+            append(store, record, together);
         }
     }
 
@@ -303,7 +327,7 @@ impl LiveQueue {
             }
         }
         core.keep_outlet(consumer, outlet);
-        let rest = self.turn_locked(&mut core, []);
+        let rest = self.turn_locked(&mut core, [], None);
         drop(core);
         self.finish(&rest);
         Ok(())
@@ -325,7 +349,7 @@ impl LiveQueue {
         }
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
         let mut rest = Rest::default();
-        self.carry_out(core, &mut rest);
+        self.carry_out(core, &mut rest, None);
         let found = delivery.is_some();
         drop(guard);
         self.finish(&rest);
@@ -350,7 +374,7 @@ impl LiveQueue {
         let before = core.queue.bytes_in_memory();
         let count = core.queue.purge(&mut core.effects);
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
-        self.carry_out(core, &mut Rest::default());
+        self.carry_out(core, &mut Rest::default(), None);
         count
     }
 
@@ -382,6 +406,14 @@ impl LiveQueue {
     /// Whether it survives a restart.
     pub fn is_durable(&self) -> bool {
         self.durable
+    }
+}
+
+#[inline]
+fn append(store: &Store, record: Record<'_>, together: Option<&Together>) -> LogPosition {
+    match together {
+        None => store.append(record),
+        Some(together) => together.append(record),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::names::{LogPosition, QueueId};
 use crate::protocol::fault::Fault;
 use crate::queue::options::erlang_term;
+use crate::store::Together;
 use crate::wire::table::TableRef;
 
 /// How many routes one connection remembers; beyond it they are all forgotten, which costs a
@@ -34,6 +35,8 @@ pub struct Publisher {
     filled: Vec<u32>,
     /// What turns before the last flush came to.
     position: LogPosition,
+    /// What the turns until the next flush count together with.
+    together: Option<Together>,
 }
 
 type Route = Arc<[u32]>;
@@ -66,7 +69,27 @@ impl Publisher {
             target_of: FxHashMap::default(),
             filled: Vec::new(),
             position: LogPosition::default(),
+            together: None,
         }
+    }
+
+    /// What is published from now until [`Self::commit`] counts only together. Nothing may wait
+    /// for its turn.
+    pub fn begin(&mut self, together: Option<Together>) {
+        debug_assert!(self.is_empty(), "what came before is not a part of it");
+        self.together = together;
+    }
+
+    /// Gives every queue with waiting messages its turn, and everything since [`Self::begin`]
+    /// counts. Returns the log position that makes it safe.
+    pub fn commit(&mut self) -> LogPosition {
+        let position = self.flush();
+        self.together.take().map_or(position, Together::commit)
+    }
+
+    /// What is being published counts together with this.
+    pub fn together(&self) -> Option<&Together> {
+        self.together.as_ref()
     }
 
     /// Routes a message and puts it in line for its queues. Returns whether there is any.
@@ -152,7 +175,7 @@ impl Publisher {
     fn give_turns(&mut self) {
         for target in self.filled.drain(..) {
             let Target { queue, batch } = &mut self.targets[target as usize];
-            self.position = self.position.max(queue.publish(batch));
+            self.position = self.position.max(queue.publish(batch, self.together.as_ref()));
             if batch.capacity() > KEPT_BATCH {
                 *batch = Vec::new();
             }

@@ -7,6 +7,7 @@ use super::live_queue::LiveQueue;
 use super::outbox::{Closed, Outbox};
 use crate::names::DeliveryId;
 use crate::queue::{Command, Outcome};
+use crate::store::Together;
 
 /// Commands that wait for their queue's turn.
 #[derive(Default)]
@@ -34,8 +35,13 @@ impl Gathered {
 
     /// Gives each queue its turn.
     pub fn flush(&mut self) {
+        self.flush_within(None);
+    }
+
+    /// The same; what it means for messages on disk may count only together with other turns.
+    pub fn flush_within(&mut self, together: Option<&Together>) {
         for (queue, commands) in self.by_queue.drain(..) {
-            queue.turn(commands);
+            queue.turn_within(commands, together);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::broker::outbox::Stalled;
 use crate::broker::settle::{Gathered, requeue_all};
 use crate::broker::transaction::Operation;
+use crate::names::LogPosition;
 use crate::net::session::Session;
 use crate::protocol::channel::Mode;
 use crate::protocol::fault::Fault;
@@ -78,6 +79,12 @@ impl Session {
 
     /// tx.commit
     pub(super) fn commit(&mut self, number: u16) {
+        // What came before is not a part of it.
+        self.flush();
+        let together = self.common.broker.shared.store.as_ref().map(|store| store.begin());
+        if let Some(publisher) = &mut self.publisher {
+            publisher.begin(together);
+        }
         for operation in self.transactions.remove(&number).unwrap_or_default() {
             match operation {
                 Operation::Publish { message, more_keys, mandatory } => {
@@ -88,9 +95,17 @@ impl Session {
                 }
             }
         }
-        let safe_at = self.flush();
+        let safe_at = self.commit_gathered();
         let ok = tx::AMQPMethod::CommitOk(tx::CommitOk {});
         self.answer_once_safe(number, AnyMethod::Tx(ok), safe_at);
+    }
+
+    /// Gives every queue its turn that a transaction concerns. On disk all of it counts at once.
+    /// Returns the position that makes it safe.
+    fn commit_gathered(&mut self) -> LogPosition {
+        let Some(publisher) = &mut self.publisher else { return LogPosition::default() };
+        self.gathered.flush_within(publisher.together());
+        publisher.commit()
     }
 
     /// tx.rollback: publishes are forgotten, settled deliveries are outstanding again.

@@ -127,6 +127,8 @@ impl Report {
                 View::Put { .. } | View::Delete { .. } => "row",
                 View::Mark { .. } => "mark",
                 View::Blob(_) => "blob",
+                View::Commit { .. } => "transaction",
+                View::Abandon { .. } => "abandoned transaction",
             };
             *self.records.entry(kind).or_default() += 1;
             Ok(())

@@ -28,6 +28,7 @@ mod record;
 mod recovery;
 mod segments;
 mod shared;
+mod together;
 mod waiting;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use format::read::Flaw;
 pub use options::{Durability, Options};
 pub use record::{NewMessage, Reason, Record, SharedBody};
 pub use recovery::{Recovered, RecoveredQueue};
+pub use together::Together;
 pub use waiting::{Asked, Registration, Waiter};
 
 use crate::names::{LogPosition, QueueId};
@@ -158,6 +160,12 @@ impl Store {
     /// the last one's position.
     pub fn append_group<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> LogPosition {
         self.shared.inbox.append(records, true)
+    }
+
+    /// Begins a transaction: records that count only together, though others are appended between
+    /// them.
+    pub fn begin(&self) -> Together {
+        Together::new(Arc::clone(&self.shared))
     }
 
     /// How far the log is durable.

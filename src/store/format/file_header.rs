@@ -103,7 +103,7 @@ impl FileHeader {
             return Err(NoHeader::Damaged);
         }
         let format = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             return Err(NoHeader::Format(format));
         }
         let mut store = StoreId::default();

@@ -11,5 +11,9 @@ pub(crate) mod record;
 pub(crate) mod rows;
 pub(crate) mod run;
 
-/// The version of the formats of all files. A file with another one is refused, never guessed at.
-pub(crate) const FORMAT: u16 = 1;
+/// The version of the formats of all files. A file with a newer one is refused, never guessed at;
+/// older ones are read.
+///
+/// 1. The first.
+/// 2. Records of transactions.
+pub(crate) const FORMAT: u16 = 2;

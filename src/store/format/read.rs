@@ -1,6 +1,6 @@
 //! Records: how they are read.
 
-use super::record::{HEADER, Kind, Place, flag, padded};
+use super::record::{HEADER, Kind, Place, flag, head_len, padded};
 use crate::message::{Layout, Message};
 use crate::names::QueueId;
 
@@ -38,6 +38,8 @@ pub(crate) struct Raw<'a> {
     small: u16,
     word: u32,
     pub(crate) lsn: u64,
+    /// The transaction it belongs to.
+    pub(crate) together: Option<u64>,
     payload: &'a [u8],
 }
 
@@ -54,6 +56,8 @@ pub(crate) enum View<'a> {
     Put { key: &'a [u8], value: &'a [u8] },
     Delete { key: &'a [u8] },
     Blob(&'a [u8]),
+    Commit { together: u64 },
+    Abandon { together: u64 },
 }
 
 /// A message's content, in place.
@@ -93,13 +97,18 @@ pub(crate) fn look_unchecked(bytes: &[u8]) -> Found<'_> {
     if len < HEADER || len > bytes.len() {
         return Found::Bad(Flaw::Cut);
     }
+    let head = head_len(bytes[9]);
+    if len < head {
+        return Found::Bad(Flaw::Cut);
+    }
     Found::Record(Raw {
         kind: bytes[8],
         flags: bytes[9],
         small: u16::from_le_bytes([bytes[10], bytes[11]]),
         word: u32_at(bytes, 12),
         lsn: u64_at(bytes, 16),
-        payload: &bytes[HEADER..len],
+        together: (head > HEADER).then(|| u64_at(bytes, HEADER)),
+        payload: &bytes[head..len],
     })
 }
 
@@ -107,7 +116,7 @@ impl<'a> Raw<'a> {
     /// Bytes of it, without padding.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        HEADER + self.payload.len()
+        head_len(self.flags) + self.payload.len()
     }
 
     /// Bytes up to the next one.
@@ -169,6 +178,8 @@ impl<'a> Raw<'a> {
             }
             Kind::Delete => View::Delete { key: payload },
             Kind::Blob => View::Blob(payload),
+            Kind::Commit => View::Commit { together: self.together.ok_or(Flaw::Content)? },
+            Kind::Abandon => View::Abandon { together: self.together.ok_or(Flaw::Content)? },
         })
     }
 

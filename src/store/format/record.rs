@@ -8,6 +8,7 @@
 //! 10  small   2   depends on the kind
 //! 12  word    4   depends on the kind
 //! 16  lsn     8   the log position; never falls within a file
+//![24  together 8] the transaction it belongs to: the lsn of that one's first record
 //! 24  payload     padded with zeros to the next 8 bytes
 //! ```
 //!
@@ -23,8 +24,11 @@
 //! | Put          | –        | key len    | key, value: a row of the catalogue |
 //! | Delete       | –        | key len    | key |
 //! | Blob         | –        | –          | bytes that the file's own module understands (segments) |
+//! | Commit       | –        | –          | the records of its transaction count |
+//! | Abandon      | –        | –          | they do not |
 //!
-//! A Mark opens every write of the log. `names` are exchange and routing key as two short
+//! Records of a transaction may stand anywhere between others; without its Commit they do not
+//! count. A Mark opens every write of the log. `names` are exchange and routing key as two short
 //! strings; `header` is the payload of the content header frame; both stay as they came off the
 //! wire. `body` of a Reference is, in the log, the lsn of the Message whose names, header and body
 //! it shares; in a segment, that record's offset.
@@ -54,6 +58,8 @@ pub(crate) enum Kind {
     Put = 8,
     Delete = 9,
     Blob = 10,
+    Commit = 11,
+    Abandon = 12,
 }
 
 /// Bits of a record's flags.
@@ -70,6 +76,8 @@ pub(crate) mod flag {
     pub(crate) const PERSISTENT: u8 = 16;
     /// Written to save memory only: not to be found again after a restart.
     pub(crate) const PASSING: u8 = 32;
+    /// It belongs to a transaction, which is named behind the header.
+    pub(crate) const TOGETHER: u8 = 64;
 }
 
 impl Kind {
@@ -86,9 +94,17 @@ impl Kind {
             8 => Self::Put,
             9 => Self::Delete,
             10 => Self::Blob,
+            11 => Self::Commit,
+            12 => Self::Abandon,
             _ => return None,
         })
     }
+}
+
+/// Bytes in front of the payload of a record with these flags.
+#[inline]
+pub(crate) fn head_len(flags: u8) -> usize {
+    if flags & flag::TOGETHER == 0 { HEADER } else { HEADER + 8 }
 }
 
 /// How far a record of `len` bytes reaches with its padding.
@@ -112,13 +128,21 @@ pub(crate) struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     lsn: u64,
     flags: u8,
+    together: u64,
 }
 
 impl<'a> Encoder<'a> {
     /// Records at this position, with these flags besides their own.
     #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, lsn: u64, flags: u8) -> Self {
-        Self { out, lsn, flags }
+        Self { out, lsn, flags, together: 0 }
+    }
+
+    /// The same for records of a transaction.
+    pub(crate) fn within(mut self, together: u64) -> Self {
+        self.flags |= flag::TOGETHER;
+        self.together = together;
+        self
     }
 
     /// What opens a write.
@@ -214,6 +238,16 @@ impl<'a> Encoder<'a> {
         self.pad();
     }
 
+    /// The records of its transaction count.
+    pub(crate) fn commit(&mut self) {
+        self.head(Kind::Commit, 0, 0, 0);
+    }
+
+    /// The records of its transaction do not count.
+    pub(crate) fn abandon(&mut self) {
+        self.head(Kind::Abandon, 0, 0, 0);
+    }
+
     /// Bytes that only the file's own module understands.
     pub(crate) fn blob(&mut self, bytes: &[u8]) {
         self.head(Kind::Blob, 0, 0, bytes.len());
@@ -223,7 +257,7 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     fn head(&mut self, kind: Kind, small: u16, word: u32, payload: usize) {
-        let len = HEADER + payload;
+        let len = self.head_len() + payload;
         self.out.reserve(padded(len));
         let mut head = [0; HEADER];
         head[0..4].copy_from_slice(&length(len).to_le_bytes());
@@ -233,6 +267,15 @@ impl<'a> Encoder<'a> {
         head[12..16].copy_from_slice(&word.to_le_bytes());
         head[16..24].copy_from_slice(&self.lsn.to_le_bytes());
         self.out.extend_from_slice(&head);
+        if self.flags & flag::TOGETHER != 0 {
+            self.out.extend_from_slice(&self.together.to_le_bytes());
+        }
+    }
+
+    /// Bytes in front of the payload.
+    #[inline]
+    fn head_len(&self) -> usize {
+        head_len(self.flags)
     }
 
     #[inline]
@@ -243,7 +286,7 @@ impl<'a> Encoder<'a> {
         bytes[16..20].copy_from_slice(&place.deliveries.to_le_bytes());
         bytes[20] = priority;
         if let Some(expires) = place.expires {
-            let at = self.out.len() - HEADER + 9;
+            let at = self.out.len() - self.head_len() + 9;
             self.out[at] |= flag::EXPIRES;
             bytes[24..32].copy_from_slice(&expires.to_le_bytes());
         }

@@ -8,6 +8,7 @@ pub(crate) mod bodies;
 pub(crate) mod cold;
 pub(crate) mod hot;
 pub(crate) mod moves;
+pub(crate) mod open;
 pub(crate) mod queue;
 pub(crate) mod unsaved;
 
@@ -25,6 +26,7 @@ use bodies::{Bodies, Body};
 use cold::Shrunk;
 use hot::Spot;
 use moves::Segment;
+use open::{Departed, Transactions};
 use queue::{Particulars, QueueIndex};
 use unsaved::Unsaved;
 
@@ -37,6 +39,8 @@ pub(crate) struct Index {
     queues: FxHashMap<QueueId, QueueIndex>,
     /// Messages that others may refer to.
     pub(crate) bodies: Bodies,
+    /// Transactions that have not ended.
+    pub(crate) transactions: Transactions,
     /// What the catalogue does not know yet.
     pub(crate) unsaved: Unsaved,
     /// The files of the log, to read from.
@@ -61,17 +65,28 @@ impl Index {
                     let particulars = Particulars { expires: place.expires, lasting };
                     self.bodies.insert(raw.lsn, Body { spot, particulars });
                 }
-                self.message(&place, lasting, spot);
+                if self.message(&place, lasting, spot) {
+                    self.note(raw, &place, spot);
+                }
             }
             View::Reference { place, body } => {
                 // A body that is no longer known was moved or is gone, and the reference with it.
                 if let Some(body) = self.bodies.get(body) {
                     let lasting = !raw.has(flag::PASSING);
                     let particulars = Particulars { expires: place.expires, lasting };
-                    if self.message(&place, lasting, body.spot) && particulars != body.particulars {
-                        let queue = self.queues.entry(place.queue).or_default();
-                        queue.particulars.insert(place.position, particulars);
+                    if self.message(&place, lasting, body.spot) {
+                        self.note(raw, &place, body.spot);
+                        if particulars != body.particulars {
+                            let queue = self.queues.entry(place.queue).or_default();
+                            queue.particulars.insert(place.position, particulars);
+                        }
                     }
+                }
+            }
+            View::Gone { queue, reason: _, ranges } if let Some(together) = raw.together => {
+                for (first, count) in ranges.counted() {
+                    let departed = Departed { queue, first, count, file };
+                    self.transactions.departed(together, departed);
                 }
             }
             View::Gone { queue, reason: _, ranges } => {
@@ -106,6 +121,8 @@ impl Index {
                 self.unsaved.row(key, None, file);
                 self.untidy = true;
             }
+            View::Commit { together } => self.commit(together),
+            View::Abandon { together } => self.abandon(together),
             View::Mark { .. } => {}
             View::Blob(_) => return Err(Flaw::Content),
         }
@@ -122,6 +139,41 @@ impl Index {
         }
         queue.message(place.position, place.deliveries, spot);
         true
+    }
+
+    /// A message is in the index; if it came in a transaction, it may have to leave again.
+    #[inline]
+    fn note(&mut self, raw: &Raw<'_>, place: &Place, spot: Spot) {
+        if let Some(together) = raw.together {
+            let Place { queue, position, .. } = *place;
+            self.transactions.message(together, queue, position, spot.file.into());
+        }
+    }
+
+    /// A transaction counts: what left in it has left.
+    fn commit(&mut self, together: u64) {
+        let Some((open, awaited)) = self.transactions.end(together) else { return };
+        self.untidy |= awaited;
+        for Departed { queue, first, count, file } in open.departures {
+            self.change(queue, file, |queue, shrunk| queue.gone(first, count, shrunk));
+        }
+    }
+
+    /// A transaction does not count: what came in it was never there.
+    fn abandon(&mut self, together: u64) {
+        let Some((open, awaited)) = self.transactions.end(together) else { return };
+        self.untidy |= awaited;
+        for (queue, position) in open.messages {
+            self.change(queue, 0, |queue, shrunk| queue.gone(position, 1, shrunk));
+        }
+    }
+
+    /// What has no end in the log will not get one any more. Returns how many transactions that
+    /// were.
+    pub(crate) fn abandon_all(&mut self) -> usize {
+        let open = self.transactions.numbers();
+        open.iter().for_each(|together| self.abandon(*together));
+        open.len()
     }
 
     /// Takes messages out of a queue, and notes which runs and segments that changed.

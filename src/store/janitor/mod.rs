@@ -6,7 +6,7 @@
 //!
 //! What it derives from the index goes to disk only once the log is durable as far as the index
 //! had come: a message that left in a group with its dead letter must not be forgotten before
-//! the dead letter is safe.
+//! the dead letter is safe. A file with records of a transaction that has not ended stays.
 
 mod checkpoint;
 mod merge;

@@ -26,7 +26,12 @@ impl Janitor {
         if !self.settle_references(file, flush) {
             return Ok(false);
         }
-        let survivors = self.shared.index.lock().survivors(file);
+        let mut index = self.shared.index.lock();
+        if index.transactions.hold(file) {
+            return Ok(false);
+        }
+        let survivors = index.survivors(file);
+        drop(index);
         if !survivors.is_empty() {
             self.move_survivors(file, &*handle, &survivors).inspect_err(|_| self.give_up())?;
         }

@@ -39,6 +39,17 @@ pub(crate) struct Departure {
     pub(crate) count: u64,
 }
 
+/// What a record counts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// It counts alone.
+    Free,
+    /// With those beside it.
+    Group,
+    /// With those of its transaction, wherever they stand.
+    Transaction(u64),
+}
+
 /// What the inbox' lock protects.
 pub(super) struct Gathering {
     pub(super) batch: Batch,
@@ -89,13 +100,13 @@ impl Batch {
 impl Gathering {
     /// Puts a record in.
     #[inline]
-    pub(super) fn push(&mut self, record: &Record<'_>, flags: u8) {
+    pub(super) fn push(&mut self, record: &Record<'_>, bond: Bond) {
         let lsn = self.next;
         self.next += 1;
         self.batch.urgent |= record.is_urgent();
         match record {
-            Record::Message(new) => self.message(lsn, new, flags),
-            Record::Gone { queue, first, count, reason } if flags == 0 => {
+            Record::Message(new) => self.message(lsn, new, bond),
+            Record::Gone { queue, first, count, reason } if bond == Bond::Free => {
                 let (queue, reason, first, count) = (*queue, *reason, *first, *count);
                 match self.batch.gone.last_mut() {
                     Some(last)
@@ -110,36 +121,54 @@ impl Gathering {
                 }
             }
             Record::Gone { queue, first, count, reason } => {
-                self.encoder(lsn, flags).gone(*queue, *reason as u8, &[(*first, *count)]);
+                self.encoder(lsn, bond).gone(*queue, *reason as u8, &[(*first, *count)]);
             }
             Record::Delivered { queue, first, count, deliveries } => {
-                self.encoder(lsn, flags).delivered(*queue, &[(*first, *count, *deliveries)]);
+                self.encoder(lsn, bond).delivered(*queue, &[(*first, *count, *deliveries)]);
             }
-            Record::Purge { queue, before } => self.encoder(lsn, flags).purge(*queue, *before),
-            Record::QueueDeleted { queue } => self.encoder(lsn, flags).queue_deleted(*queue),
-            Record::Put { key, value } => self.encoder(lsn, flags).put(key, value),
-            Record::Delete { key } => self.encoder(lsn, flags).delete(key),
+            Record::Purge { queue, before } => self.encoder(lsn, bond).purge(*queue, *before),
+            Record::QueueDeleted { queue } => self.encoder(lsn, bond).queue_deleted(*queue),
+            Record::Put { key, value } => self.encoder(lsn, bond).put(key, value),
+            Record::Delete { key } => self.encoder(lsn, bond).delete(key),
         }
     }
 
     #[inline]
-    fn message(&mut self, lsn: u64, new: &NewMessage<'_>, flags: u8) {
+    fn message(&mut self, lsn: u64, new: &NewMessage<'_>, bond: Bond) {
         let NewMessage { queue, position, message, expires, lasting, shared } = *new;
         let place = Place { queue, position, deliveries: 0, expires };
-        let flags = if lasting { flags } else { flags | flag::PASSING };
+        let flags = if lasting { 0 } else { flag::PASSING };
         let Some(shared) = shared else {
-            return self.encoder(lsn, flags).message(&place, message);
+            return self.encoder_with(lsn, bond, flags).message(&place, message);
         };
         if shared.place() >= self.shareable_from {
-            self.encoder(lsn, flags).reference(&place, shared.place());
+            self.encoder_with(lsn, bond, flags).reference(&place, shared.place());
         } else {
             shared.set_place(lsn);
-            self.encoder(lsn, flags | flag::SHARED).message(&place, message);
+            self.encoder_with(lsn, bond, flags | flag::SHARED).message(&place, message);
         }
     }
 
-    fn encoder(&mut self, lsn: u64, flags: u8) -> Encoder<'_> {
-        Encoder::new(&mut self.batch.bytes, lsn, flags)
+    /// Ends a transaction: its records count, or they do not.
+    pub(super) fn settle(&mut self, together: u64, committed: bool) {
+        let lsn = self.next;
+        self.next += 1;
+        let mut encoder = self.encoder(lsn, Bond::Transaction(together));
+        if committed { encoder.commit() } else { encoder.abandon() }
+    }
+
+    fn encoder(&mut self, lsn: u64, bond: Bond) -> Encoder<'_> {
+        self.encoder_with(lsn, bond, 0)
+    }
+
+    #[inline]
+    fn encoder_with(&mut self, lsn: u64, bond: Bond, flags: u8) -> Encoder<'_> {
+        let bytes = &mut self.batch.bytes;
+        match bond {
+            Bond::Free => Encoder::new(bytes, lsn, flags),
+            Bond::Group => Encoder::new(bytes, lsn, flags | flag::GROUP),
+            Bond::Transaction(together) => Encoder::new(bytes, lsn, flags).within(together),
+        }
     }
 
     /// Bytes that it takes.

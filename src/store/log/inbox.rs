@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::gathering::{Batch, Gathering};
+use super::gathering::{Batch, Bond, Gathering};
 use crate::names::LogPosition;
 use crate::store::format::record::flag;
 use crate::store::record::Record;
@@ -82,16 +82,46 @@ impl Inbox {
         let mut last_start = None;
         for record in records {
             last_start = Some(state.batch.bytes.len());
-            state.push(&record, if group { flag::GROUP } else { 0 });
+            state.push(&record, if group { Bond::Group } else { Bond::Free });
         }
         if group && let Some(start) = last_start {
             state.batch.bytes[start + 9] |= flag::GROUP_END;
         }
         let position = LogPosition(state.next - 1);
+        if last_start.is_some() {
+            self.appended(state);
+        }
+        position
+    }
+
+    /// Puts a record of a transaction in; a transaction gets its number with its first record.
+    pub(crate) fn append_within(&self, record: &Record<'_>, together: &mut u64) -> LogPosition {
+        let mut state = self.state.lock();
+        if *together == 0 {
+            *together = state.next;
+        }
+        state.push(record, Bond::Transaction(*together));
+        let position = LogPosition(state.next - 1);
+        self.appended(state);
+        position
+    }
+
+    /// Ends a transaction: its records count, or they do not.
+    pub(crate) fn settle(&self, together: u64, committed: bool) -> LogPosition {
+        let mut state = self.state.lock();
+        state.settle(together, committed);
+        let position = LogPosition(state.next - 1);
+        self.appended(state);
+        position
+    }
+
+    /// Something was put in.
+    #[inline]
+    fn appended(&self, mut state: MutexGuard<'_, Gathering>) {
         if state.failed {
             state.batch = Batch::empty(Vec::new());
         }
-        if state.since.is_none() && last_start.is_some() {
+        if state.since.is_none() {
             state.since = Some(Instant::now());
         }
         if state.size() >= self.room {
@@ -102,7 +132,6 @@ impl Inbox {
         if wake {
             self.wake.notify_one();
         }
-        position
     }
 
     /// Asks to be woken when the log is durable up to a position.

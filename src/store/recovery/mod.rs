@@ -141,6 +141,7 @@ impl Recovery<'_> {
             }
             tracing::debug!(file = %log.path.display(), records, "read a file of the log");
         }
+        let abandoned = index.abandon_all();
         // What was read may so far stand in the page cache only.
         if let Some(newest) = logs.last() {
             newest.handle.sync().tried("sync", &newest.path)?;
@@ -161,7 +162,7 @@ impl Recovery<'_> {
         recovered.lost = self.lost.iter().map(ToString::to_string).collect();
         if records > 0 {
             let (queues, took) = (recovered.queues.len(), began.elapsed());
-            tracing::info!(records, queues, ?took, "the log was read");
+            tracing::info!(records, queues, abandoned, ?took, "the log was read");
         }
         let (next, oldest) = (last + 1, oldest.max(first));
         let store_id = store;

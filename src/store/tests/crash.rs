@@ -11,8 +11,16 @@ type RowHistory = Vec<(u64, Option<Vec<u8>>)>;
 struct Model {
     messages: BTreeMap<(u64, u64), Life>,
     rows: BTreeMap<Vec<u8>, RowHistory>,
-    groups: Vec<Vec<(u64, u64)>>,
+    groups: Vec<Group>,
     next: BTreeMap<u64, u64>,
+}
+
+/// What counts only together, from a position on.
+#[derive(Clone)]
+struct Group {
+    position: u64,
+    born: Vec<(u64, u64)>,
+    left: Option<(u64, u64)>,
 }
 
 #[derive(Clone)]
@@ -80,11 +88,16 @@ impl Model {
             let never = sure.is_none() && now.is_none();
             assert!(never || allowed.iter().any(|(_, value)| *value == now), "row {key:?}");
         }
-        for group in &self.groups {
-            let unharmed = group.iter().filter(|at| self.messages[at].gone.is_none());
+        for Group { position, born, left } in &self.groups {
+            let unharmed = born.iter().filter(|at| self.messages[at].gone.is_none());
             let here = |at: &&(u64, u64)| hand.all(at.0).contains_key(&at.1);
-            let there = unharmed.clone().filter(here).count();
-            assert!(there == 0 || there == unharmed.count(), "half of a group: {group:?}");
+            let (there, all) = (unharmed.clone().filter(here).count(), unharmed.count());
+            assert!(there == 0 || there == all, "half of a group: {there} of {born:?}");
+            let Some(left) = left.as_ref().filter(|_| all > 0) else { continue };
+            let life = &self.messages[left];
+            if life.appended <= durable && life.gone == Some(*position) {
+                assert!((there > 0) != here(&left), "{there} of {born:?} came, {left:?} left");
+            }
         }
     }
 
@@ -134,7 +147,8 @@ fn live(hand: &mut Hand, model: &mut Model, dice: &mut Dice, steps: usize) {
                 let position = hand.store.append(record).0;
                 model.rows.entry(key).or_default().push((position, value));
             }
-            13 => group(hand, model, dice),
+            13 if dice.below(2) == 0 => group(hand, model, dice),
+            13 => transaction(hand, model, dice),
             14 if dice.below(4) == 0 => {
                 let queue = dice.below(QUEUES) as u64;
                 let before = model.next.get(&queue).copied().unwrap_or(0).saturating_sub(2);
@@ -179,13 +193,66 @@ fn group(hand: &Hand, model: &mut Model, dice: &mut Dice) {
     let left = model.any_live(dice);
     let leaves = left.map(|at| gone(at.0, at.1, 1));
     let position = hand.store.append_group(news.chain(leaves));
-    model.groups.push(published.iter().map(|(at, _)| *at).collect());
+    together(model, published, left, position);
+}
+
+fn together(
+    model: &mut Model,
+    published: Vec<((u64, u64), Vec<u8>)>,
+    left: Option<(u64, u64)>,
+    position: LogPosition,
+) {
+    let born = published.iter().map(|(at, _)| *at).collect();
+    model.groups.push(Group { position: position.0, born, left });
     for (at, body) in published {
         model.born(at, body, position);
     }
     if let Some(at) = left {
         model.gone(at, position);
     }
+}
+
+/// The same with others between them. Some are settled before it counts, and now and then nothing
+/// comes of it.
+fn transaction(hand: &mut Hand, model: &mut Model, dice: &mut Dice) {
+    let together = hand.store.begin();
+    let left = model.any_live(dice);
+    if let Some(at) = left {
+        together.append(gone(at.0, at.1, 1));
+    }
+    let (mut published, mut settled) = (Vec::new(), Vec::new());
+    let shared = SharedBody::default();
+    let content = message(b"for several queues");
+    for _ in 0..1 + dice.below(5) {
+        let (at, body) = model.publish(dice);
+        if dice.below(3) == 0 {
+            let Record::Message(new) = new(at.0, at.1, &content) else { unreachable!() };
+            together.append(Record::Message(NewMessage { shared: Some(&shared), ..new }));
+            published.push((at, content.body().to_vec()));
+        } else {
+            together.append(new(at.0, at.1, &message(&body)));
+            published.push((at, body));
+        }
+        match dice.below(8) {
+            0 => settled.push((at, hand.gone(at.0, at.1, 1))),
+            1 | 2 => hand.commit(dice.below(2) == 0),
+            3 => {
+                hand.tidy();
+            }
+            4 => {
+                let (at, body) = model.publish(dice);
+                let position = hand.publish(at.0, at.1, &body);
+                model.born(at, body, position);
+            }
+            _ => {}
+        }
+    }
+    if dice.below(5) == 0 {
+        return;
+    }
+    let position = together.commit();
+    self::together(model, published, left, position);
+    settled.into_iter().for_each(|(at, position)| model.gone(at, position));
 }
 
 fn crash_everywhere(seed: u64, every: u64, options: &Options) -> usize {

@@ -164,7 +164,21 @@ fn a_newer_format_is_refused_by_name() {
         bytes[60..64].copy_from_slice(&crc.to_le_bytes());
     });
     let text = refused(&disk);
-    assert!(text.contains("has format 9, and this broker knows 1"), "{text}");
+    assert!(text.contains("has format 9, and this broker knows 2"), "{text}");
+}
+
+#[test]
+fn an_older_format_is_read() {
+    let disk = stopped();
+    let all = open(&disk.after_kill()).all(1);
+    for log in logs(&disk) {
+        disk.damage(&log, |bytes| {
+            bytes[8] = 1;
+            let crc = crc32c::crc32c(&bytes[..60]);
+            bytes[60..64].copy_from_slice(&crc.to_le_bytes());
+        });
+    }
+    assert_eq!(open(&disk).all(1), all);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod damage;
 mod life;
 mod random;
 mod threads;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

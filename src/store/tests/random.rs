@@ -10,6 +10,7 @@ use super::*;
 enum Step {
     Publish { queue: u64, skip: u64, len: usize, lasting: bool },
     FanOut { len: usize, ttl: u64 },
+    Transaction { from: u64, at: usize, to: u64, len: usize, commits: bool, between: Option<bool> },
     Gone { queue: u64, at: usize, count: u64 },
     Delivered { queue: u64, at: usize },
     Purge { queue: u64, at: usize },
@@ -32,6 +33,12 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Publish { queue, skip, len: if kind == 8 { len * 20 } else { len }, lasting: kind > 0 }
         }),
         2 => (0usize..800, 0u64..3).prop_map(|(len, ttl)| Step::FanOut { len, ttl }),
+        2 => (queue.clone(), at.clone(), queue.clone(), 0usize..800, 0u8..4, 0u8..4).prop_map(
+            |(from, at, to, len, commits, between)| {
+                let between = (between < 2).then_some(between == 0);
+                Step::Transaction { from, at, to, len, commits: commits > 0, between }
+            }
+        ),
         6 => (queue.clone(), at.clone(), 1u64..9)
             .prop_map(|(queue, at, count)| Step::Gone { queue, at, count }),
         2 => (queue.clone(), at.clone()).prop_map(|(queue, at)| Step::Delivered { queue, at }),
@@ -160,6 +167,32 @@ fn run(steps: Vec<Step>) {
                     let held = Held { body: body.clone(), expires, deliveries: 0, lasting: true };
                     model.queues.entry(queue).or_default().insert(position, held);
                 }
+            }
+            Step::Transaction { from, at, to, len, commits, between } => {
+                let (from, to, body) = (model.number(from), model.number(to), model.body(len));
+                let together = hand.store.begin();
+                let left = model.nth(from, at);
+                let there = model.queues.get(&from).is_some_and(|held| held.contains_key(&left));
+                if there {
+                    together.append(gone(from, left, 1));
+                }
+                if let Some(tidy) = between {
+                    hand.commit(tidy);
+                    if tidy {
+                        hand.tidy();
+                    }
+                }
+                let position = model.next(to, 0);
+                together.append(new(to, position, &message(&body)));
+                if !commits {
+                    continue;
+                }
+                together.commit();
+                if there && let Some(held) = model.queues.get_mut(&from) {
+                    held.remove(&left);
+                }
+                let held = Held { body, expires: None, deliveries: 0, lasting: true };
+                model.queues.entry(to).or_default().insert(position, held);
             }
             Step::Gone { queue, at, count } => {
                 let queue = model.number(queue);
