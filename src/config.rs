@@ -32,6 +32,11 @@ pub struct Config {
     pub runtime: RuntimeConfig,
 }
 
+/// Smaller files of the log would not be worth clearing.
+const SMALLEST_LOG_FILE: u64 = 64 << 10;
+/// A file of the log is read as a whole now and then.
+const LARGEST_LOG_FILE: u64 = 1 << 30;
+
 /// Where the broker keeps its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,6 +47,16 @@ pub struct DataConfig {
     pub durability: Durability,
     /// What the catalogue of durable things lies in.
     pub catalog: CatalogKind,
+    /// Bytes of one file of the log.
+    pub log_file: u64,
+    /// Files of the log beyond which the oldest is cleared: what is still wanted moves out of it.
+    pub log_files: usize,
+    /// Files of the log at which publishers wait for the clearing.
+    pub most_log_files: usize,
+    /// Start without what is damaged. Only for one start, so it is an argument (`--salvage`) and
+    /// not a setting.
+    #[serde(skip)]
+    pub salvage: bool,
 }
 
 /// What the catalogue of durable things lies in.
@@ -203,8 +218,15 @@ pub struct RuntimeConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        let (durability, catalog) = (Durability::default(), CatalogKind::default());
-        Self { dir: "data".into(), durability, catalog }
+        Self {
+            dir: "data".into(),
+            durability: Durability::default(),
+            catalog: CatalogKind::default(),
+            log_file: 16 << 20,
+            log_files: 4,
+            most_log_files: 16,
+            salvage: false,
+        }
     }
 }
 
@@ -353,6 +375,18 @@ impl Config {
             let value = amqp.initial_frame_max.to_string();
             return bad("amqp.initial_frame_max", value, "must be at least 8192");
         }
+        let DataConfig { log_file, log_files, most_log_files, .. } = self.data;
+        if !(SMALLEST_LOG_FILE..=LARGEST_LOG_FILE).contains(&log_file) {
+            let why = "must be from 65536 to 1073741824";
+            return bad("data.log_file", log_file.to_string(), why);
+        }
+        if log_files == 0 {
+            return bad("data.log_files", log_files.to_string(), "must be at least 1");
+        }
+        if most_log_files < log_files + 4 {
+            let why = "must be more than data.log_files by 4 or more";
+            return bad("data.most_log_files", most_log_files.to_string(), why);
+        }
         let share = self.limits.message_memory;
         if !(share > 0.0 && share <= 1.0) {
             let why = "must be more than 0 and at most 1";
@@ -473,6 +507,9 @@ mod tests {
             said("[amqp]\nframe_max = 100", &[]),
             "amqp.frame_max = 100: must be at least 8192, or 0"
         );
+        assert!(said("[data]\nlog_file = 1", &[]).starts_with("data.log_file = 1: must be"));
+        assert!(said("[data]\nlog_files = 0", &[]).starts_with("data.log_files = 0: must be"));
+        assert!(said("[data]\nlog_files = 13", &[]).starts_with("data.most_log_files = 16: "));
         assert!(said("[limits]\nmessage_memory = 0.0", &[]).starts_with("limits.message_memory"));
     }
 

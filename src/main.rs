@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use warren::config::{Config, LogConfig, LogFormat};
 use warren::perf::{self, PerfArgs};
 use warren::server::Server;
+use warren::store;
 
 // Allocations are most of what a message costs besides system calls; mimalloc's cost half of the
 // system allocator's (measured with `warren perf`, 16-byte messages).
@@ -32,6 +33,14 @@ struct Arguments {
 enum Command {
     /// Generate load and measure a broker; works with any AMQP 0-9-1 broker.
     Perf(Box<PerfArgs>),
+    /// Look through a data directory that no broker has open, and say what is wrong with it.
+    ///
+    /// Nothing in it is changed. Exit status: 0 = all is well, 1 = something is damaged or
+    /// missing, 2 = it could not be looked at.
+    Check {
+        /// The data directory.
+        dir: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -51,12 +60,21 @@ struct ServeArguments {
     /// The HTTP port; 0 lets the system choose.
     #[arg(long, value_name = "P")]
     http_port: Option<u16>,
+    /// Start on a damaged data directory, without what cannot be read. What is lost is logged.
+    #[arg(long)]
+    salvage: bool,
 }
+
+/// [`Command::Check`]: something is damaged or missing.
+const DAMAGED: u8 = 1;
+/// [`Command::Check`]: it could not be looked at.
+const NOT_LOOKED_AT: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Some(Command::Perf(args)) => perf::run(&args),
+        Some(Command::Check { dir }) => return check(&dir),
         None => serve(arguments.serve),
     };
     match done {
@@ -72,6 +90,20 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stderr, reason = "the last words of a command go to standard error")]
 fn complain(error: &anyhow::Error) {
     eprintln!("warren: {error:#}");
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what was asked for")]
+fn check(dir: &Path) -> ExitCode {
+    match store::check(dir) {
+        Ok(report) => {
+            print!("{report}");
+            if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) }
+        }
+        Err(error) => {
+            complain(&error.into());
+            ExitCode::from(NOT_LOOKED_AT)
+        }
+    }
 }
 
 fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
@@ -111,6 +143,7 @@ fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
         config.amqp.bind = bind;
         config.http.bind = bind;
     }
+    config.data.salvage = arguments.salvage;
     config.amqp.port = arguments.amqp_port.unwrap_or(config.amqp.port);
     config.http.port = arguments.http_port.unwrap_or(config.http.port);
     Ok(config)

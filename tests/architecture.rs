@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("management", "names message wire protocol routing queue topology config auth broker metrics"),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
     ("server", "names protocol config store auth broker net metrics management"),
-    ("main", "config perf server"),
+    ("main", "config perf server store"),
     ("lib", ""),
 ];
 

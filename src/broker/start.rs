@@ -26,7 +26,15 @@ pub(super) fn open_store(
         CatalogKind::Sled => store::catalog::Kind::Sled,
         CatalogKind::Redb => store::catalog::Kind::Redb,
     };
+    options.log_file = config.log_file.next_multiple_of(8);
+    options.log_files = config.log_files;
+    options.most_log_files = config.most_log_files;
+    options.salvage = config.salvage;
     let (store, found) = Store::open(options)?;
+    if config.salvage {
+        let (lost, dir) = (found.lost.len(), config.dir.display());
+        tracing::warn!(%dir, lost, "salvaged; from the next start on, start without --salvage");
+    }
     Ok((Some(store), Some(found)))
 }
 

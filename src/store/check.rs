@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::{self, Catalog, CatalogError, Found, Memory, Opened};
+use super::catalog::{self, Catalog, CatalogError, Found, Kind, Memory, Opened};
 use super::disk::real::RealDisk;
 use super::disk::untouched::Untouched;
 use super::disk::{Disk, read_whole};
@@ -47,21 +47,31 @@ pub struct Report {
 }
 
 /// Looks through a data directory.
-pub fn check(options: &Options) -> Result<Report, CannotOpen> {
-    let (dir, kind) = (&options.dir, options.catalog);
-    let original = dir.join(kind.to_string());
-    if !original.is_dir() {
-        return check_on(Arc::new(RealDisk), options, &Memory::default(), None);
+pub fn check(dir: &Path) -> Result<Report, CannotOpen> {
+    if !dir.join("WARREN").is_file() && !log::dir(dir).is_dir() {
+        return Err(CannotOpen::NotOurs(dir.into()));
     }
+    let lock = dir.join("LOCK");
+    let lock = RealDisk.lock(&lock).tried("lock", &lock)?;
+    let _lock = lock.ok_or_else(|| CannotOpen::InUse(dir.into()))?;
+    let options = &Options::new(dir);
+    let catalogs = [Kind::Sled, Kind::Redb].map(|kind| (kind, dir.join(kind.to_string())));
+    let Some((kind, original)) = catalogs.into_iter().find(|(_, path)| path.is_dir()) else {
+        return check_on(Arc::new(RealDisk), options, &Memory::default(), None);
+    };
     // Opening a database may change it, so a copy is opened.
     let copy = std::env::temp_dir().join(format!("warren-check-{:016x}", any_number()));
     copy_dir(&original, &copy).tried("copy the catalogue to", &copy)?;
-    let report = catalog::open(kind, &copy).map_err(CannotOpen::from).and_then(|opened| {
+    let in_original = |why: CatalogError| {
+        why.to_string().replace(&copy.display().to_string(), &original.display().to_string())
+    };
+    let opened = catalog::open(kind, &copy).map_err(|why| CannotOpen::Copy(in_original(why)));
+    let report = opened.and_then(|opened| {
         let Opened { catalog, found } = opened;
         let problem = match found {
             Found::Existing => None,
             Found::New => Some(format!("{} is empty", original.display())),
-            Found::SetAside { why, .. } => Some(in_original(&why, &copy, &original)),
+            Found::SetAside { why, .. } => Some(in_original(why)),
         };
         check_on(Arc::new(RealDisk), options, &*catalog, problem)
     });
@@ -69,16 +79,13 @@ pub fn check(options: &Options) -> Result<Report, CannotOpen> {
     report
 }
 
-/// The same on any disk; with what is wrong with the catalogue.
+/// The same on any disk, for one who has locked it; with what is wrong with the catalogue.
 pub(crate) fn check_on(
     disk: Arc<dyn Disk>,
     options: &Options,
     catalog: &dyn Catalog,
     problem: Option<String>,
 ) -> Result<Report, CannotOpen> {
-    let lock = options.dir.join("LOCK");
-    let lock = disk.lock(&lock).tried("lock", &lock)?;
-    let _lock = lock.ok_or_else(|| CannotOpen::InUse(options.dir.clone()))?;
     let disk = Untouched(disk);
     let options = Options { salvage: true, ..options.clone() };
     let (sound, lost) = (problem.is_none(), Vec::new());
@@ -153,11 +160,6 @@ impl fmt::Display for Report {
         }
         writeln!(f, "{} problems", self.problems.len())
     }
-}
-
-/// What is wrong with the copy is wrong with the original.
-fn in_original(why: &CatalogError, copy: &Path, original: &Path) -> String {
-    why.to_string().replace(&copy.display().to_string(), &original.display().to_string())
 }
 
 /// One that nobody else has just drawn.

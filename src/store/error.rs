@@ -18,6 +18,12 @@ pub enum CannotOpen {
          a data directory of its own", .0.display()
     )]
     InUse(PathBuf),
+    /// It is none.
+    #[error(
+        "{} is not a Warren data directory: there is neither a file WARREN nor a folder wal in it",
+        .0.display()
+    )]
+    NotOurs(PathBuf),
     /// The operating system said no.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -61,6 +67,9 @@ pub enum CannotOpen {
     /// The catalogue cannot be used.
     #[error("{0}")]
     Catalog(#[from] CatalogError),
+    /// A copy of the catalogue cannot be used; in words about the original.
+    #[error("{0}")]
+    Copy(String),
     /// A file belongs to another data directory.
     #[error(
         "{} belongs to another data directory than the files beside it; move it away",

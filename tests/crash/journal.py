@@ -159,7 +159,9 @@ class Journal:
         transaction = copy.message.transaction
         if transaction and transaction.state in (Commit.OPEN, Commit.ROLLED_BACK):
             self.fault(f"{queue}: {delivery.id} was delivered, its transaction is {transaction.state.value}")
-        if copy.acked or (copy.ack_in and copy.ack_in.state in (Commit.SENT, Commit.OK)):
+        # A broker that stops takes back what it has not read the ack of.
+        acked = copy.ack_done is not None if self.ended.is_set() else copy.acked
+        if acked or (copy.ack_in and copy.ack_in.state in (Commit.SENT, Commit.OK)):
             self.fault(f"{queue}: {delivery.id} was delivered after it was acked")
         if copy.held and not self.ended.is_set():  # a broker that stops takes it back first
             self.fault(f"{queue}: {delivery.id} was delivered while somebody has it")

@@ -198,7 +198,7 @@ fn live_on_disk(kind: catalog::Kind) {
             assert_eq!(all(&store, queue).into_keys().collect::<Vec<_>>(), want);
         }
         drop(store);
-        let report = check::check(&options).unwrap();
+        let report = check::check(&options.dir).unwrap();
         assert_eq!(report.problems, [] as [String; 0], "{report}");
     }
 }
@@ -219,7 +219,7 @@ fn a_second_process_is_kept_out() {
     let (store, _) = Store::open(Options::new(dir.path())).unwrap();
     let text = Store::open(Options::new(dir.path())).unwrap_err().to_string();
     assert!(text.contains("in use by another process"), "{text}");
-    assert!(matches!(check::check(&Options::new(dir.path())), Err(CannotOpen::InUse(_))));
+    assert!(matches!(check::check(dir.path()), Err(CannotOpen::InUse(_))));
     drop(store);
     Store::open(Options::new(dir.path())).unwrap();
 }
