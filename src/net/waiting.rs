@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::names::LogPosition;
 use crate::protocol::channel::Mode;
+use crate::protocol::confirms::Confirms;
 use crate::store::{Asked, Registration};
 use crate::wire::method::{AnyMethod, MethodId, connection};
 
@@ -58,7 +59,8 @@ impl Session {
         answer: AnyMethod,
         position: LogPosition,
     ) {
-        if position <= self.common.broker.shared.durable_position() || !self.asks_for(position) {
+        let durable = self.common.broker.shared.durable_position_soon(position);
+        if position <= durable || !self.asks_for(position) {
             self.outbox.send(channel, &answer);
         } else {
             self.held = Some(Held { position, channel, answer });
@@ -100,17 +102,24 @@ impl Session {
 
     /// Confirms what is safe of a channel's publishes, and waits for the rest.
     pub(super) fn confirm(&mut self, number: u16, durable: LogPosition) {
-        let Some(channel) = self.channels.get_mut(&number) else { return };
-        let Mode::Confirm(confirms) = &mut channel.mode else { return };
-        if let Some(confirmed) = confirms.release(durable) {
+        let Some(confirms) = self.confirms(number) else { return };
+        let (confirmed, next) = (confirms.release(durable), confirms.next_position());
+        if let Some(confirmed) = confirmed {
             let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
             self.outbox.lock().out().confirm(number, MethodId::ACK, tag, multiple);
         }
-        if let Some(position) = confirms.next_position() {
+        if let Some(position) = next {
             if !self.unconfirmed.contains(&number) {
                 self.unconfirmed.push(number);
             }
             self.asks_for(position);
+        }
+    }
+
+    fn confirms(&mut self, number: u16) -> Option<&mut Confirms> {
+        match &mut self.channels.get_mut(&number)?.mode {
+            Mode::Confirm(confirms) => Some(confirms),
+            Mode::Plain | Mode::Transaction => None,
         }
     }
 
@@ -126,13 +135,23 @@ impl Session {
         }
         let position = publisher.flush();
         if !self.confirming.is_empty() {
-            let durable = self.common.broker.shared.durable_position();
-            for number in std::mem::take(&mut self.confirming) {
-                if let Some(Mode::Confirm(confirms)) =
-                    self.channels.get_mut(&number).map(|channel| &mut channel.mode)
-                {
+            let confirming = std::mem::take(&mut self.confirming);
+            for number in &confirming {
+                if let Some(confirms) = self.confirms(*number) {
                     confirms.appended(position);
                 }
+            }
+            // A client that waits for the confirm of one publish before it sends the next.
+            let is_only_one = self.unconfirmed.is_empty()
+                && matches!(confirming[..], [number]
+                    if self.confirms(number).is_some_and(|confirms| confirms.waiting() == 1));
+            let shared = &self.common.broker.shared;
+            let durable = if is_only_one {
+                shared.durable_position_soon(position)
+            } else {
+                shared.durable_position()
+            };
+            for number in confirming {
                 self.confirm(number, durable);
             }
         }

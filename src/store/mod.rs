@@ -67,6 +67,8 @@ use shared::{Bell, Shared};
 /// Where durable things go. Dropping it writes and syncs what is left.
 pub struct Store {
     shared: Arc<Shared>,
+    /// Locked by whoever writes. None in tests that move the store on by hand.
+    writer: OnceLock<Arc<Mutex<LogWriter>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _lock: Box<dyn Send + Sync>,
 }
@@ -90,8 +92,9 @@ impl Store {
         };
         let (store, workers, recovered) =
             Self::open_on(Arc::new(RealDisk), options, catalog, false)?;
-        let Workers { mut writer, mut janitor } = workers;
-        store.start("log", move || writer.work())?;
+        let Workers { writer, mut janitor } = workers;
+        let writer = Arc::clone(store.writer.get_or_init(|| Arc::new(Mutex::new(writer))));
+        store.start("log", move || LogWriter::work(&writer))?;
         store.start("log janitor", move || janitor.work())?;
         Ok((Arc::new(store), recovered))
     }
@@ -140,7 +143,8 @@ impl Store {
         });
         let writer = LogWriter::new(Arc::clone(&shared), found.before);
         let janitor = Janitor::new(Arc::clone(&shared), catalog, found.next_segment);
-        let store = Self { shared, threads: Mutex::default(), _lock: lock };
+        let (writer_of, threads) = (OnceLock::new(), Mutex::default());
+        let store = Self { shared, writer: writer_of, threads, _lock: lock };
         Ok((store, Workers { writer, janitor }, found.recovered))
     }
 
@@ -181,6 +185,16 @@ impl Store {
             return Asked::Now;
         }
         self.shared.inbox.ask(position, who)
+    }
+
+    /// Makes what was appended durable in the caller's thread, if nobody else waits for the log
+    /// and that will be quick. For a session whose client waits for one answer: it has nothing
+    /// else to do, and two threads waking each other take longer than the sync. Look at
+    /// [`Self::durable_position`] afterwards. No lock may be held.
+    pub fn commit_here(&self) {
+        if let Some(mut writer) = self.writer.get().and_then(|writer| writer.try_lock()) {
+            writer.commit_here();
+        }
     }
 
     /// Waits until the log is durable up to a position. For start and stop and tools; a session

@@ -38,12 +38,15 @@ pub(crate) enum Block {
     Disk,
 }
 
-/// What the writer found when it came back.
+/// What the writer's thread is woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Something to write, or only to sync.
-    Batch(Batch),
+    Some,
     /// The same, and nothing will follow.
-    Last(Batch),
+    Last,
+    /// The store has failed.
+    Failed,
 }
 
 impl Inbox {
@@ -236,28 +239,24 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    /// Takes what is there, at once.
-    #[cfg(test)]
-    pub(crate) fn take(&self, spare: Vec<u8>) -> Batch {
-        self.take_locked(self.state.lock(), spare)
-    }
-
-    /// Waits until there is something to write, or, from `sync_by` on, to sync. Gives `spare` for
-    /// the next batch.
-    pub(crate) fn wait(&self, spare: Vec<u8>, sync_by: Option<Instant>) -> Work {
+    /// Waits until there is something to write, or, from `sync_by` on, to sync.
+    pub(crate) fn wait(&self, sync_by: Option<Instant>) -> Work {
         let mut state = self.state.lock();
         let doze_until = Instant::now() + DOZE;
         loop {
+            if state.failed {
+                return Work::Failed;
+            }
             if state.closing {
-                return Work::Last(self.take_locked(state, spare));
+                return Work::Last;
             }
             if state.is_ripe(self.eager) {
-                break;
+                return Work::Some;
             }
             let now = Instant::now();
             let due = [state.since.map(|since| since + self.lazy), sync_by];
             match due.into_iter().flatten().min() {
-                Some(due) if due <= now => break,
+                Some(due) if due <= now => return Work::Some,
                 Some(due) => {
                     self.wake.wait_until(&mut state, due);
                 }
@@ -271,7 +270,25 @@ impl Inbox {
                 }
             }
         }
-        Work::Batch(self.take_locked(state, spare))
+    }
+
+    /// Takes what is there. Gives `spare` for the next batch.
+    pub(crate) fn take(&self, spare: Vec<u8>) -> Batch {
+        self.take_locked(self.state.lock(), spare)
+    }
+
+    /// Takes what is there, if nobody else waits for it and it has no more than `room` bytes;
+    /// otherwise gives `spare` back.
+    pub(crate) fn take_alone(&self, spare: Vec<u8>, room: usize) -> Result<Batch, Vec<u8>> {
+        let state = self.state.lock();
+        let others = !state.questions.is_empty() || state.hurry || state.batch.mark.is_some();
+        let over = state.closing || state.failed || state.disk_full;
+        if others || over || state.batch.is_empty() || state.size() > room {
+            return Err(spare);
+        }
+        let mut batch = self.take_locked(state, spare);
+        batch.urgent = true;
+        Ok(batch)
     }
 
     fn take_locked(&self, mut state: MutexGuard<'_, Gathering>, spare: Vec<u8>) -> Batch {
@@ -308,6 +325,7 @@ impl Inbox {
         woken.extend(state.questions.drain(..).map(|(_, who)| who));
         let room = std::mem::take(&mut state.room_questions);
         drop(state);
+        self.wake.notify_one();
         room.iter().for_each(Registration::room);
     }
 }

@@ -66,6 +66,11 @@ impl Pool {
         Ok(Ready { file, path, handle })
     }
 
+    /// Whether files are filled ahead: then writing to one needs no more room on the disk.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.in_place
+    }
+
     /// How many files are ready.
     pub(crate) fn ready(&self) -> usize {
         self.state.lock().ready.len()

@@ -11,7 +11,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::gathering::{Batch, FRONT};
 use super::inbox::{Block, Work};
@@ -33,7 +35,16 @@ pub(crate) struct LogWriter {
     /// When the first byte was written that is not synced.
     unsynced_since: Option<Instant>,
     woken: Vec<Registration>,
+    /// Memory for the next batch but one.
+    spare: Vec<u8>,
+    /// How long a sync took, of late.
+    sync_takes: Duration,
 }
+
+/// A sync that takes longer is for the log's own thread: whoever waits for it does nothing else.
+const QUICK: Duration = Duration::from_micros(500);
+/// So is a batch with more bytes.
+const SMALL: u64 = 64 << 10;
 
 /// The file that is written to.
 struct OpenLog {
@@ -73,29 +84,67 @@ impl OpenLog {
 impl LogWriter {
     /// A writer that begins a new file; the one before it, if any, ends at `before`.
     pub(crate) fn new(shared: Arc<Shared>, before: u64) -> Self {
-        Self { shared, open: None, before, unsynced_since: None, woken: Vec::new() }
+        Self {
+            shared,
+            open: None,
+            before,
+            unsynced_since: None,
+            woken: Vec::new(),
+            spare: Vec::new(),
+            sync_takes: Duration::ZERO,
+        }
     }
 
     /// The log's thread.
-    pub(crate) fn work(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let mut spare = Vec::new();
+    pub(crate) fn work(writer: &Mutex<Self>) {
+        let shared = Arc::clone(&writer.lock().shared);
+        let mut sync_by = None;
         loop {
-            let (mut batch, last) = match shared.inbox.wait(spare, self.sync_by()) {
-                Work::Batch(batch) => (batch, false),
-                Work::Last(batch) => (batch, true),
+            let last = match shared.inbox.wait(sync_by) {
+                Work::Some => false,
+                Work::Last => true,
+                Work::Failed => return,
             };
+            // What is there is taken under the lock: batches are written in their order.
+            let mut writer = writer.lock();
+            let mut batch = shared.inbox.take(std::mem::take(&mut writer.spare));
             batch.urgent |= last;
-            let done = self.commit(&mut batch);
-            let done = if last { done.and_then(|()| self.finish()) } else { done };
+            let done = writer.commit(&mut batch);
+            let done = if last { done.and_then(|()| writer.finish()) } else { done };
             if let Err(failure) = done {
                 return shared.fail(failure);
             }
             if last {
                 return shared.progress.end();
             }
-            spare = batch.into_spare(shared.options.room);
+            writer.spare = batch.into_spare(shared.options.room);
+            sync_by = writer.sync_by();
         }
+    }
+
+    /// Commits what gathered in the caller's thread, if nobody else waits for the log and it will
+    /// not take long: waking another thread and being woken by it costs more than such a sync.
+    pub(crate) fn commit_here(&mut self) {
+        let Some(open) = self.open.as_ref().filter(|_| self.is_quick()) else { return };
+        let used = open.offset + (MARK + TERMINATOR) as u64;
+        let room = self.shared.options.log_file.saturating_sub(used).min(SMALL) as usize;
+        let shared = Arc::clone(&self.shared);
+        let spare = std::mem::take(&mut self.spare);
+        let mut batch = match shared.inbox.take_alone(spare, room) {
+            Ok(batch) => batch,
+            Err(spare) => return self.spare = spare,
+        };
+        match self.commit(&mut batch) {
+            Ok(()) => self.spare = batch.into_spare(shared.options.room),
+            Err(failure) => shared.fail(failure),
+        }
+    }
+
+    /// Whether a commit neither needs room on the disk nor takes long, as far as one can know.
+    fn is_quick(&self) -> bool {
+        let durability = self.shared.options.durability;
+        let sync = if durability == Durability::Os { Duration::ZERO } else { self.sync_takes };
+        self.shared.pool.is_in_place() && sync < QUICK
     }
 
     /// When what is written has to be synced, whoever waits or not.
@@ -250,8 +299,11 @@ impl LogWriter {
             && self.shared.options.durability != Durability::Os
             && let Some(open) = &mut self.open
         {
+            let began = Instant::now();
             open.handle.sync().or_failure("sync", &open.path)?;
             open.synced = open.offset;
+            // One that takes very long says little about the next.
+            self.sync_takes = (self.sync_takes * 7 + began.elapsed().min(2 * QUICK)) / 8;
         }
         Ok(())
     }

@@ -44,6 +44,9 @@ fn many_publish_and_each_hears_of_its_own() {
                             continue;
                         }
                     }
+                    if round % 2 == 0 {
+                        store.commit_here();
+                    }
                     while store.durable_position() < last {
                         match store.ask(last, &registration) {
                             Asked::Now => {}
@@ -64,6 +67,26 @@ fn many_publish_and_each_hears_of_its_own() {
         let want: Vec<u64> = (0..4000).filter(|position| position % 20 >= 10).collect();
         assert_eq!(all(&store, queue).into_keys().collect::<Vec<_>>(), want);
     }
+}
+
+#[test]
+fn who_waits_alone_commits_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { log_file: 64 << 10, ..Options::new(dir.path()) };
+    let (store, _) = Store::open(options.clone()).unwrap();
+    let content = message(&[7; 1000]);
+    let mut here = 0;
+    for position in 0..500 {
+        let last = store.append(new(1, position, &content));
+        store.commit_here();
+        here += usize::from(store.durable_position() >= last);
+        assert!(store.wait(last));
+    }
+    // Not where a file is at its end, nor where files are not filled ahead.
+    assert!(here > 0 || !disk::Disk::overwrites_in_place(&disk::real::RealDisk, dir.path()));
+    drop(store);
+    let (store, _) = Store::open(options).unwrap();
+    assert_eq!(all(&store, 1).len(), 500);
 }
 
 #[test]
