@@ -49,8 +49,8 @@ impl Options {
             lazy: Duration::from_millis(50),
             log_file: 16 << 20,
             log_files: 4,
-            most_log_files: 16,
-            room: 8 << 20,
+            most_log_files: 8,
+            room: 2 << 20,
             catalog: Kind::Sled,
             salvage: false,
         }

@@ -83,7 +83,7 @@ fn who_waits_alone_commits_alone() {
         assert!(store.wait(last));
     }
     // Not where a file is at its end, nor where files are not filled ahead.
-    assert!(here > 0 || !disk::Disk::overwrites_in_place(&disk::real::RealDisk, dir.path()));
+    assert!(here > 0 || !RealDisk.overwrites_in_place(dir.path()));
     drop(store);
     let (store, _) = Store::open(options).unwrap();
     assert_eq!(all(&store, 1).len(), 500);
