@@ -34,6 +34,11 @@ impl Confirms {
         window.is_empty()
     }
 
+    /// Whether all are settled.
+    pub(super) fn are_all_settled(&self) -> bool {
+        self.window.lock().is_empty()
+    }
+
     /// Notes messages that are about to be written, by the times to measure from.
     pub(super) fn sent(&self, times: impl Iterator<Item = u64>) {
         let mut window = self.window.lock();

@@ -1,6 +1,8 @@
 //! A publisher: one thread writes, one reads what the broker says about it.
 //!
 //! Two threads, so that a broker which does not read can still be heard, and the other way round.
+//! A publisher that waits for each confirm is one thread that does both by turns, as such clients
+//! are: threads waking each other would be most of the latency that it measures.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -74,20 +76,28 @@ pub(super) fn start(
         template,
         bounds,
         pause: SHORT_PAUSE,
+        reader: None,
     };
     let incoming = Incoming::new(input);
-    let mut reader = Reader { run: run.clone(), n, stream, incoming, confirms };
-    let write = move || {
-        let run = writer.run.clone();
-        run.publish_cpu.count(|| writer.write_all()).unwrap_or_else(|fault| run.fail(fault));
-    };
-    let read = move || {
+    let reader = Reader { run: run.clone(), n, stream, incoming, confirms };
+    let named = |name| thread::Builder::new().name(format!("{name}-{n}"));
+    let listen = |mut reader: Reader| {
         let run = reader.run.clone();
         run.publish_cpu.count(|| reader.listen()).unwrap_or_else(|fault| run.fail(fault));
         run.publisher_done();
     };
-    let named = |name| thread::Builder::new().name(format!("{name}-{n}"));
-    Ok(vec![named("publish").spawn(write)?, named("confirm").spawn(read)?])
+    let write = |mut writer: Writer| {
+        let run = writer.run.clone();
+        run.publish_cpu.count(|| writer.write_all()).unwrap_or_else(|fault| run.fail(fault));
+        writer.reader
+    };
+    if args.confirm == Some(1) {
+        writer.reader = Some(reader);
+        let both = move || write(writer).map_or((), listen);
+        return Ok(vec![named("publish").spawn(both)?]);
+    }
+    let write = move || drop(write(writer));
+    Ok(vec![named("publish").spawn(write)?, named("confirm").spawn(move || listen(reader))?])
 }
 
 struct Writer {
@@ -98,6 +108,8 @@ struct Writer {
     bounds: Bounds,
     /// How long the next look at the backlog is put off.
     pause: Duration,
+    /// Of a publisher that waits for each confirm.
+    reader: Option<Reader>,
 }
 
 impl Writer {
@@ -124,9 +136,20 @@ impl Writer {
             }
             sent += count;
             self.own().published.store(sent, Relaxed);
+            self.read_confirms()?;
         }
         self.wait_for_confirms();
         self.write(&goodbye()).map(|_| ())
+    }
+
+    /// Reads until everything is confirmed, if this thread is the one that reads.
+    fn read_confirms(&mut self) -> anyhow::Result<()> {
+        let (Some(reader), Some(confirms)) = (&mut self.reader, &self.bounds.confirms) else {
+            return Ok(());
+        };
+        let mut patience = Patience::of(LAST_WORDS);
+        while !confirms.are_all_settled() && patience.lasts(&self.run) && reader.read()? {}
+        Ok(())
     }
 
     fn own(&self) -> &Worker {
@@ -216,30 +239,35 @@ impl Reader {
     /// Reads until the writer's goodbye is answered: by then the broker has taken everything.
     fn listen(&mut self) -> anyhow::Result<()> {
         let mut patience = Patience::of(LAST_ANSWER);
-        loop {
-            match self.incoming.fill(&*self.stream)? {
-                Filled::More => {}
-                Filled::Quiet => {
-                    ensure!(
-                        patience.lasts(&self.run),
-                        "the broker does not answer the end of publisher {}",
-                        self.n
-                    );
-                }
-                Filled::End if self.run.stopping() => return Ok(()),
-                Filled::End => bail!("the broker closed the socket of publisher {}", self.n),
-            }
-            let now = self.run.clock.now();
-            while let Some(event) = self.incoming.next()? {
-                if event == Event::Closed {
-                    return Ok(());
-                }
-                self.note(event, now);
-            }
-            if let Some(confirms) = &self.confirms {
-                confirms.wake();
-            }
+        while self.read()? {
+            ensure!(
+                patience.lasts(&self.run),
+                "the broker does not answer the end of publisher {}",
+                self.n
+            );
         }
+        Ok(())
+    }
+
+    /// Reads once. Returns whether there may be more.
+    fn read(&mut self) -> anyhow::Result<bool> {
+        match self.incoming.fill(&*self.stream)? {
+            Filled::More => {}
+            Filled::Quiet => return Ok(true),
+            Filled::End if self.run.stopping() => return Ok(false),
+            Filled::End => bail!("the broker closed the socket of publisher {}", self.n),
+        }
+        let now = self.run.clock.now();
+        while let Some(event) = self.incoming.next()? {
+            if event == Event::Closed {
+                return Ok(false);
+            }
+            self.note(event, now);
+        }
+        if let Some(confirms) = &self.confirms {
+            confirms.wake();
+        }
+        Ok(true)
     }
 
     fn note(&self, event: Event, now: u64) {

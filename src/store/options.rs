@@ -47,7 +47,7 @@ impl Options {
             dir: dir.into(),
             durability: Durability::Confirm,
             lazy: Duration::from_millis(50),
-            log_file: 16 << 20,
+            log_file: 8 << 20,
             log_files: 4,
             most_log_files: 8,
             room: 2 << 20,
