@@ -140,6 +140,8 @@ pub struct LimitsConfig {
     pub queue_window: usize,
     /// Bytes of bodies of a durable queue that are kept in memory.
     pub queue_window_bytes: u64,
+    /// Bytes of messages that one `x-recent-history` exchange remembers.
+    pub recent_history: usize,
 }
 
 /// What a new broker starts with.
@@ -263,6 +265,7 @@ impl Default for LimitsConfig {
             pooled_buffers: 64,
             queue_window: 10_000,
             queue_window_bytes: 4 * 1024 * 1024,
+            recent_history: 16 * 1024 * 1024,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the registries. It must not know bytes on the wire beyond encoding into an outbox, nor HTTP.
 
 pub mod after;
+mod history;
 pub mod live_queue;
 pub mod memory;
 pub mod outbox;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub memory: MessageMemory,
     /// How much of a stored queue is kept in memory.
     pub window: Window,
+    /// Bytes that one `x-recent-history` exchange may remember.
+    pub history_bytes: usize,
     /// The log position of the last change of durable things.
     last_row: AtomicU64,
     queue_ids: Mutex<QueueIds>,
@@ -132,6 +135,7 @@ impl Broker {
                 messages: config.limits.queue_window,
                 bytes: config.limits.queue_window_bytes,
             },
+            history_bytes: config.limits.recent_history,
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::history::Bounds;
 use super::live_queue::LiveQueue;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::vhost::Vhost;
@@ -12,6 +13,8 @@ use crate::names::{LogPosition, QueueId};
 use crate::protocol::fault::Fault;
 use crate::queue::options::erlang_term;
 use crate::store::Together;
+use crate::routing::Envelope;
+use crate::topology::{ExchangeId, JustAsking, Station, Stations};
 use crate::wire::table::TableRef;
 
 /// How many routes one connection remembers; beyond it they are all forgotten, which costs a
@@ -37,6 +40,8 @@ pub struct Publisher {
     position: LogPosition,
     /// What the turns until the next flush count together with.
     together: Option<Together>,
+    /// The last number that exchanges which go by chance were given.
+    chance: u64,
 }
 
 type Route = Arc<[u32]>;
@@ -70,6 +75,7 @@ impl Publisher {
             filled: Vec::new(),
             position: LogPosition::default(),
             together: None,
+            chance: rand::random(),
         }
     }
 
@@ -119,8 +125,10 @@ impl Publisher {
         if let Some(address) = reply_address(&message) {
             return Ok(self.reply_tos.deliver(address, &message));
         }
-        let (route, cacheable) = self.find(&message, how)?;
-        if cacheable && how.more_keys.is_empty() {
+        let vhost = Arc::clone(&self.vhost);
+        let mut taps = Taps { vhost: &vhost, message: &message, headers: how.headers };
+        let (route, cacheable) = self.find(&message, how, &mut taps)?;
+        if cacheable {
             if self.routes.len() >= REMEMBERED_ROUTES {
                 self.routes.clear();
             }
@@ -131,14 +139,25 @@ impl Publisher {
 
     /// Whether a message may be published to its exchange, without publishing it (for tx).
     pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Fault> {
-        if reply_address(message).is_some() { Ok(()) } else { self.find(message, how).map(|_| ()) }
+        if reply_address(message).is_some() {
+            return Ok(());
+        }
+        self.find(message, how, &mut JustAsking).map(|_| ())
     }
 
-    fn find(&mut self, message: &Message, how: Addressing<'_>) -> Result<(Route, bool), Fault> {
+    fn find(
+        &mut self,
+        message: &Message,
+        how: Addressing<'_>,
+        stations: &mut dyn Stations,
+    ) -> Result<(Route, bool), Fault> {
         let exchange = erlang_term::text(message.exchange());
         let mut keys = vec![message.routing_key()];
         keys.extend_from_slice(how.more_keys);
-        let routed = self.vhost.look(|topology| topology.route(&exchange, &keys, how.headers))?;
+        self.chance = next_chance(self.chance);
+        let (headers, properties) = (how.headers, message.header());
+        let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
+        let routed = self.vhost.look(|topology| topology.route(&exchange, &envelope, stations))?;
         let queues = routed.queues.into_iter().filter_map(|id| self.target(id));
         Ok((queues.collect::<Vec<u32>>().into(), routed.cacheable))
     }
@@ -209,6 +228,31 @@ impl Publisher {
         self.targets.clear();
         self.target_of.clear();
     }
+}
+
+/// What exchanges do that remember.
+struct Taps<'a> {
+    vhost: &'a Vhost,
+    message: &'a Message,
+    headers: Option<TableRef<'a>>,
+}
+
+impl Stations for Taps<'_> {
+    fn reached(&mut self, exchange: ExchangeId, station: &Station) {
+        if let Some(messages) = station.history {
+            let bytes = self.vhost.history_bytes();
+            let bounds = Bounds { messages, bytes };
+            self.vhost.histories.remember(exchange, self.message, self.headers, bounds);
+        }
+    }
+}
+
+/// The next of a row of numbers without a pattern that matters here (xorshift64).
+fn next_chance(mut number: u64) -> u64 {
+    number |= u64::from(number == 0);
+    number ^= number << 13;
+    number ^= number >> 7;
+    number ^ (number << 17)
 }
 
 fn reply_address(message: &Message) -> Option<&str> {

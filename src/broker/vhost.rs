@@ -11,14 +11,18 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
+use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
+use crate::message::Message;
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, QueueOptions};
 use crate::queue::settings::Settings;
-use crate::topology::Topology;
+use crate::routing::Envelope;
 use crate::topology::rows::Row;
+use crate::topology::{Destination, ExchangeId, JustAsking, Topology};
+use crate::wire::content::ContentHeader;
 
 /// A running vhost.
 pub struct Vhost {
@@ -30,6 +34,8 @@ pub struct Vhost {
     /// The topology's version, to be looked at without its lock.
     version: AtomicU64,
     queues: DashMap<QueueId, Arc<LiveQueue>>,
+    /// What exchanges remember.
+    pub(super) histories: Histories,
 }
 
 impl Vhost {
@@ -44,6 +50,7 @@ impl Vhost {
             topology: RwLock::new(topology),
             version,
             queues: DashMap::new(),
+            histories: Histories::default(),
         }
     }
 
@@ -63,9 +70,47 @@ impl Vhost {
         &self,
         change: impl FnOnce(&mut Topology) -> Result<(), Fault>,
     ) -> Result<LogPosition, Fault> {
-        let _changes = self.changes.lock();
-        let (result, position) = self.change_locked(None, change);
+        let (result, position, newcomers) = {
+            let _changes = self.changes.lock();
+            let (result, position) =
+                self.change_locked(None, |topology| (change(topology), topology.take_newcomers()));
+            let (result, newcomers) = result;
+            (result, position, newcomers)
+        };
+        let caught_up = newcomers.into_iter().map(|(from, to)| self.catch_up(from, to));
+        let position = caught_up.fold(position, LogPosition::max);
         result.map(|()| position)
+    }
+
+    /// Gives a destination that was bound the history of the exchange. What is published at the
+    /// same time may come before it.
+    fn catch_up(&self, from: ExchangeId, to: Destination) -> LogPosition {
+        let mut position = LogPosition::default();
+        for message in self.histories.of(from) {
+            let queues = match to {
+                Destination::Queue(queue) => vec![queue],
+                Destination::Exchange(exchange) => self.route_from(exchange, &message),
+            };
+            for queue in queues.into_iter().filter_map(|id| self.live(id)) {
+                position = position.max(queue.publish(&mut vec![message.clone()]));
+            }
+        }
+        position
+    }
+
+    /// Where a message goes from an exchange on.
+    fn route_from(&self, exchange: ExchangeId, message: &Message) -> Vec<QueueId> {
+        let properties = message.header();
+        let headers =
+            ContentHeader::parse(properties).ok().and_then(|each| each.properties.headers);
+        let keys = [message.routing_key()];
+        let envelope = Envelope { keys: &keys, headers, properties, chance: rand::random() };
+        self.look(|topology| topology.route_from(exchange, &envelope, &mut JustAsking)).queues
+    }
+
+    /// How many bytes one exchange may remember.
+    pub(super) fn history_bytes(&self) -> usize {
+        self.shared.history_bytes
     }
 
     fn change_locked<R>(
@@ -76,6 +121,7 @@ impl Vhost {
         let mut topology = self.topology.write();
         let result = change(&mut topology);
         self.version.store(topology.version(), Ordering::Release);
+        self.histories.keep(|exchange| topology.has_exchange(exchange));
         // Written in the order in which they were made.
         let position = self.shared.write_rows(&topology.take_changes(), deleted);
         (result, position)

@@ -21,9 +21,34 @@ pub enum BadBinding {
         /// The value.
         value: String,
     },
+    /// A consistent-hash binding whose key is no number.
+    #[error("The binding key must be an integer: {0}")]
+    NoInteger(String),
+    /// A consistent-hash binding that wants nothing, or less.
+    #[error("The binding key must be greater than 0")]
+    NoWeight,
+    /// A consistent-hash binding that wants too much.
+    #[error("The binding key must not exceed {0}")]
+    TooHeavy(u64),
+    /// A local-random binding with a key.
+    #[error("Non empty binding '{0}' key not permitted")]
+    KeyNotEmpty(String),
+    /// A local-random binding to an exchange.
+    #[error("Destination not found")]
+    NoQueue,
+    /// A local-random binding to a queue that may be led elsewhere.
+    #[error("Queue type {0} not valid for this exchange type")]
+    QueueKind(&'static str),
 }
 
 impl BadBinding {
+    /// A key that should be a number.
+    pub(super) fn no_integer(key: &str) -> Self {
+        let mut term = String::new();
+        write_binary(&mut term, key.as_bytes());
+        Self::NoInteger(term)
+    }
+
     /// What is wrong with an `x-match` that is none of the four.
     pub(super) fn x_match(value: Value<'_>) -> Self {
         let mut term = String::new();

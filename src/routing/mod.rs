@@ -6,13 +6,13 @@
 //! exchange to the next is the owner's walk, one [`Router`] a step.
 //!
 //! ```
-//! use warren::routing::{Kind, Router};
+//! use warren::routing::{Envelope, Kind, Router};
 //! use warren::wire::table::Table;
 //!
 //! let mut router = Router::new(Kind::Topic);
-//! router.bind(7, "stock.*.nyse", &Table::default());
+//! router.bind(7, 0, "stock.*.nyse", &Table::default());
 //! let mut found = Vec::new();
-//! router.route(b"stock.ibm.nyse", None, &mut found);
+//! router.route(&Envelope::with_keys(&[b"stock.ibm.nyse"]), &mut found);
 //! assert_eq!(found, [7]);
 //! ```
 //!
@@ -23,10 +23,14 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod bad_binding;
+mod candidates;
 mod destinations;
 mod direct;
+mod envelope;
 mod fanout;
+mod hashing;
 mod headers;
+mod kind;
 mod short_list;
 mod topic;
 
@@ -36,58 +40,24 @@ mod tests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::wire::table::{Table, TableBuilder, TableRef};
+use crate::wire::table::{Table, TableBuilder};
 
 pub use bad_binding::BadBinding;
+use candidates::Candidates;
+use destinations::sort_and_dedup;
 use direct::Direct;
+pub use envelope::Envelope;
 use fanout::Fanout;
-use headers::{Headers, XMatch};
+pub use hashing::HashOn;
+use headers::Headers;
+pub use kind::Kind;
 use topic::Topic;
 
-/// What an exchange makes of its bindings (AMQP 0-9-1, 3.1.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The routing key equals the binding key (3.1.3.1).
-    Direct,
-    /// Always (3.1.3.2).
-    Fanout,
-    /// The routing key fits the binding key's pattern of words (3.1.3.3).
-    Topic,
-    /// The message's headers fit the binding's arguments (3.1.3.4).
-    Headers,
-}
-
-impl Kind {
-    /// The kind that a peer names in exchange.declare.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "direct" => Some(Self::Direct),
-            "fanout" => Some(Self::Fanout),
-            "topic" => Some(Self::Topic),
-            "headers" => Some(Self::Headers),
-            _ => None,
-        }
-    }
-
-    /// Its name in exchange.declare.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Fanout => "fanout",
-            Self::Topic => "topic",
-            Self::Headers => "headers",
-        }
-    }
-
-    /// Whether a binding to an exchange of this kind may have these arguments.
-    ///
-    /// To be asked before [`Router::bind`], and not before [`Router::unbind`], as in RabbitMQ.
-    pub fn check_arguments(self, arguments: &Table) -> Result<(), BadBinding> {
-        match self {
-            Self::Direct | Self::Fanout | Self::Topic => Ok(()),
-            Self::Headers => XMatch::of(arguments).map(|_| ()),
-        }
-    }
+/// A number that stays with a name, of the parts of which it is put together: what the
+/// destinations of exchanges that hash are told apart by. Their other numbers need not survive a
+/// restart, nor be the same on another machine.
+pub fn seed(parts: &[&str]) -> u64 {
+    parts.iter().fold(0, |seed, part| hashing::mix(seed ^ hashing::hash(part.as_bytes())))
 }
 
 /// One binding of an exchange. All three fields together are its identity.
@@ -104,6 +74,7 @@ pub struct Binding<D> {
 /// The bindings of one exchange, and who gets a message.
 #[derive(Clone, Debug)]
 pub struct Router<D> {
+    kind: Kind,
     /// Every binding, once; the order makes the bindings of a destination neighbours.
     bindings: BTreeSet<Binding<D>>,
     /// Finds the destinations of a message without looking at every binding.
@@ -117,29 +88,36 @@ enum Index<D> {
     Fanout(Fanout<D>),
     Topic(Topic<D>),
     Headers(Headers<D>),
+    /// One by the hash of what the exchange hashes on.
+    Hashed(Candidates<D>, HashOn),
+    /// One by the hash of all keys.
+    Modulus(Candidates<D>),
+    /// One by chance.
+    Chance(Candidates<D>),
 }
 
 impl<D: Copy + Ord> Router<D> {
     /// An exchange without bindings.
     pub fn new(kind: Kind) -> Self {
-        Self { bindings: BTreeSet::new(), index: Index::new(kind) }
+        Self { kind, bindings: BTreeSet::new(), index: Index::new(kind, HashOn::default()) }
+    }
+
+    /// An `x-consistent-hash` exchange without bindings.
+    pub fn hashing(on: HashOn) -> Self {
+        let kind = Kind::ConsistentHash;
+        Self { kind, bindings: BTreeSet::new(), index: Index::new(kind, on) }
     }
 
     /// The exchange's kind.
     pub fn kind(&self) -> Kind {
-        match self.index {
-            Index::Direct(_) => Kind::Direct,
-            Index::Fanout(_) => Kind::Fanout,
-            Index::Topic(_) => Kind::Topic,
-            Index::Headers(_) => Kind::Headers,
-        }
+        self.kind
     }
 
-    /// Adds a binding; false if it was there already.
+    /// Adds a binding; false if it was there already. `seed` is the destination's, see [`seed`].
     ///
     /// Arguments are the same whatever their order, but differ by a value's type: `1` as a long
     /// and `1` as an int make two bindings, as in RabbitMQ.
-    pub fn bind(&mut self, destination: D, key: &str, arguments: &Table) -> bool {
+    pub fn bind(&mut self, destination: D, seed: u64, key: &str, arguments: &Table) -> bool {
         let binding = Binding::new(destination, key, arguments);
         if self.bindings.contains(&binding) {
             return false;
@@ -149,6 +127,11 @@ impl<D: Copy + Ord> Router<D> {
             Index::Fanout(fanout) => fanout.insert(destination),
             Index::Topic(topic) => topic.insert(key, destination),
             Index::Headers(headers) => headers.insert(destination, &binding.arguments),
+            Index::Hashed(candidates, _)
+            | Index::Modulus(candidates)
+            | Index::Chance(candidates) => {
+                candidates.insert(destination, seed, self.kind.weight_of(key));
+            }
         }
         self.bindings.insert(binding)
     }
@@ -196,23 +179,41 @@ impl<D: Copy + Ord> Router<D> {
         self.bindings_from(destination, Arc::default())
     }
 
-    /// Whether two messages with the same key may go different ways. Where they may not, what
-    /// [`Router::route`] found can be kept for the next message with that key.
-    pub fn depends_on_headers(&self) -> bool {
-        match self.index {
-            Index::Direct(_) | Index::Fanout(_) | Index::Topic(_) => false,
-            Index::Headers(_) => true,
+    /// Whether two messages with the same key, and no other, may go different ways. Where they may
+    /// not, what [`Router::route`] found can be kept for the next message with that key.
+    pub fn depends_on_more_than_the_key(&self) -> bool {
+        match &self.index {
+            Index::Direct(_) | Index::Fanout(_) | Index::Topic(_) | Index::Modulus(_) => false,
+            Index::Hashed(_, on) => *on != HashOn::RoutingKey,
+            Index::Headers(_) | Index::Chance(_) => true,
         }
     }
 
-    /// Appends each destination that a message matches: once, however many of its bindings
-    /// match, and in ascending order. What was in `found` before stays and is not compared with.
-    pub fn route(&self, key: &[u8], headers: Option<TableRef<'_>>, found: &mut Vec<D>) {
+    /// Appends each destination that a message matches with any of its keys: once, however many
+    /// of its bindings match, and in ascending order. What was in `found` before stays and is not
+    /// compared with.
+    pub fn route(&self, message: &Envelope<'_>, found: &mut Vec<D>) {
+        let start = found.len();
         match &self.index {
-            Index::Direct(direct) => direct.route(key, found),
-            Index::Fanout(fanout) => fanout.route(found),
-            Index::Topic(topic) => topic.route(key, found),
-            Index::Headers(index) => index.route(headers.unwrap_or_default(), found),
+            Index::Direct(direct) => message.keys.iter().for_each(|key| direct.route(key, found)),
+            Index::Fanout(fanout) => return fanout.route(found),
+            Index::Topic(topic) => message.keys.iter().for_each(|key| topic.route(key, found)),
+            Index::Headers(index) => {
+                return index.route(message.headers.unwrap_or_default(), found);
+            }
+            Index::Hashed(candidates, on) => {
+                return found.extend(candidates.by_rendezvous(on.hash(message)));
+            }
+            Index::Modulus(candidates) => {
+                let hash = |hash, key: &&[u8]| hashing::mix(hash ^ hashing::hash(key));
+                return found.extend(candidates.by_remainder(message.keys.iter().fold(0, hash)));
+            }
+            Index::Chance(candidates) => {
+                return found.extend(candidates.by_remainder(message.chance));
+            }
+        }
+        if message.keys.len() > 1 {
+            sort_and_dedup(found, start);
         }
     }
 
@@ -236,35 +237,54 @@ impl<D: Copy + Ord> Router<D> {
         let still_routed = match self.index {
             Index::Direct(_) | Index::Topic(_) => has_key(),
             Index::Fanout(_) => self.bindings_to(destination).next().is_some(),
-            Index::Headers(_) => false,
+            Index::Headers(_) | Index::Hashed(..) | Index::Modulus(_) | Index::Chance(_) => false,
         };
         if self.bindings.is_empty() {
             // Also gives back the memory that tables and lists had grown to.
-            self.index = Index::new(self.kind());
+            self.index.clear(self.kind);
         } else if !still_routed {
-            self.index.remove(binding);
+            self.index.remove(binding, self.kind);
         }
         true
     }
 }
 
 impl<D: Copy + Ord> Index<D> {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: Kind, hash_on: HashOn) -> Self {
         match kind {
             Kind::Direct => Self::Direct(Direct::default()),
-            Kind::Fanout => Self::Fanout(Fanout::default()),
+            Kind::Fanout | Kind::RecentHistory => Self::Fanout(Fanout::default()),
             Kind::Topic => Self::Topic(Topic::default()),
             Kind::Headers => Self::Headers(Headers::default()),
+            Kind::ConsistentHash => Self::Hashed(Candidates::default(), hash_on),
+            Kind::ModulusHash => Self::Modulus(Candidates::default()),
+            Kind::Random | Kind::LocalRandom => Self::Chance(Candidates::default()),
         }
     }
 
-    fn remove(&mut self, binding: &Binding<D>) {
+    fn clear(&mut self, kind: Kind) {
+        let hash_on = match self {
+            Self::Hashed(_, on) => std::mem::take(on),
+            Self::Direct(_)
+            | Self::Fanout(_)
+            | Self::Topic(_)
+            | Self::Headers(_)
+            | Self::Modulus(_)
+            | Self::Chance(_) => HashOn::default(),
+        };
+        *self = Self::new(kind, hash_on);
+    }
+
+    fn remove(&mut self, binding: &Binding<D>, kind: Kind) {
         let destination = binding.destination;
         match self {
             Self::Direct(direct) => direct.remove(&binding.key, destination),
             Self::Fanout(fanout) => fanout.remove(destination),
             Self::Topic(topic) => topic.remove(&binding.key, destination),
             Self::Headers(headers) => headers.remove(destination, &binding.arguments),
+            Self::Hashed(candidates, _) | Self::Modulus(candidates) | Self::Chance(candidates) => {
+                candidates.remove(destination, kind.weight_of(&binding.key));
+            }
         }
     }
 }

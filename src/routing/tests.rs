@@ -5,6 +5,7 @@
 //! them; `remove 1` takes a destination away; `route a.b h=1 > 1 2` says who gets a message. `""`
 //! is the empty key. Values: `7` a long, `7i` an int, `7T` a timestamp, `void`, else text.
 
+mod chosen;
 mod headers;
 mod model;
 mod topic;
@@ -30,7 +31,11 @@ fn step(router: &mut Router<u32>, line: &str) {
     let key = |word| if word == "\"\"" { "" } else { word };
     match *words {
         ["bind", to, k, ref rest @ ..] => {
-            assert_eq!(router.bind(number(to), key(k), &table(rest)), change, "{line}");
+            assert_eq!(
+                router.bind(number(to), number(to).into(), key(k), &table(rest)),
+                change,
+                "{line}"
+            );
         }
         ["unbind", to, k, ref rest @ ..] => {
             assert_eq!(router.unbind(number(to), key(k), &table(rest)), change, "{line}");
@@ -40,7 +45,10 @@ fn step(router: &mut Router<u32>, line: &str) {
         }
         ["route", k, ref rest @ ..] => {
             let mut found = Vec::new();
-            router.route(key(k).as_bytes(), Some(table(rest).as_ref()), &mut found);
+            let (keys, headers) = ([key(k).as_bytes()], table(rest));
+            let headers = Some(headers.as_ref());
+            let message = Envelope { headers, ..Envelope::with_keys(&keys) };
+            router.route(&message, &mut found);
             let expected: Vec<_> = expected.split_whitespace().map(number).collect();
             assert_eq!(found, expected, "{line}");
         }
@@ -74,12 +82,14 @@ fn value(text: &str) -> Value<'_> {
 
 #[test]
 fn kinds_have_their_names() {
-    for kind in [Kind::Direct, Kind::Fanout, Kind::Topic, Kind::Headers] {
+    let more = [Kind::Headers, Kind::Random, Kind::LocalRandom];
+    for kind in Kind::ALL {
         assert_eq!(Kind::parse(kind.as_str()), Some(kind));
-        assert_eq!(Router::<u32>::new(kind).kind(), kind);
-        assert_eq!(Router::<u32>::new(kind).depends_on_headers(), kind == Kind::Headers);
+        let router = Router::<u32>::new(kind);
+        assert_eq!(router.kind(), kind);
+        assert_eq!(router.depends_on_more_than_the_key(), more.contains(&kind));
     }
-    assert_eq!(Kind::parse("x-random"), None);
+    assert_eq!(Kind::parse("x-unknown"), None);
     assert_eq!(Kind::parse("Direct"), None);
 }
 
@@ -108,7 +118,7 @@ fn direct_wants_the_same_key() {
 
 #[test]
 fn a_binding_is_its_destination_key_and_arguments() {
-    for kind in [Kind::Direct, Kind::Fanout, Kind::Topic] {
+    for kind in [Kind::Direct, Kind::Fanout, Kind::Topic, Kind::RecentHistory] {
         check(
             kind,
             "bind 1 a
@@ -146,10 +156,10 @@ fn fanout_wants_nothing() {
 #[test]
 fn bindings_are_listed_in_order() {
     let mut router = Router::new(Kind::Topic);
-    router.bind(2, "a", &Table::default());
-    router.bind(1, "b", &table(&["y=1", "x=2"]));
-    router.bind(1, "a.#", &Table::default());
-    router.bind(1, "b", &Table::default());
+    router.bind(2, 0, "a", &Table::default());
+    router.bind(1, 0, "b", &table(&["y=1", "x=2"]));
+    router.bind(1, 0, "a.#", &Table::default());
+    router.bind(1, 0, "b", &Table::default());
     let listed: Vec<_> = router
         .bindings()
         .map(|binding| format!("{} {} {:?}", binding.destination, binding.key, binding.arguments))
@@ -166,11 +176,11 @@ fn found_keeps_what_was_there() {
     for kind in [Kind::Direct, Kind::Fanout, Kind::Topic, Kind::Headers] {
         let mut router = Router::new(kind);
         for destination in [3, 1, 2] {
-            router.bind(destination, "k", &Table::default());
-            router.bind(destination, "k", &table(&["x-x=1"]));
+            router.bind(destination, 0, "k", &Table::default());
+            router.bind(destination, 0, "k", &table(&["x-x=1"]));
         }
         let mut found = vec![9, 2];
-        router.route(b"k", None, &mut found);
+        router.route(&Envelope::with_keys(&[b"k"]), &mut found);
         assert_eq!(found, [9, 2, 1, 2, 3], "{kind:?}");
     }
 }

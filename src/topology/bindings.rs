@@ -5,7 +5,8 @@ use super::{Destination, Exchange, ExchangeId, Topology};
 use crate::names::ConnectionId;
 use crate::protocol::fault::Fault;
 use crate::protocol::request::Binding;
-use crate::routing;
+use crate::queue::options::{Declaration, QueueKind};
+use crate::routing::{self, BadBinding, Kind};
 
 impl Topology {
     /// exchange.bind
@@ -65,15 +66,57 @@ impl Topology {
         destination: Destination,
         binding: &Binding,
     ) -> Result<(), Fault> {
+        let seed = self.seed(destination);
+        self.check_binding(source, destination, binding).map_err(Fault::precondition)?;
         let Some(exchange) = self.exchanges.get_mut(&source) else { return Ok(()) };
-        let kind = exchange.declaration.kind;
-        kind.check_arguments(&binding.arguments).map_err(Fault::precondition)?;
-        if exchange.router.bind(destination, &binding.routing_key, &binding.arguments) {
+        if exchange.router.bind(destination, seed, &binding.routing_key, &binding.arguments) {
             self.bound.entry(destination).or_default().insert(source);
             self.version += 1;
+            if exchange.station.as_ref().is_some_and(|station| station.history.is_some()) {
+                self.newcomers.push((source, destination));
+            }
             self.changes.extend(self.row(source, destination, binding));
         }
         Ok(())
+    }
+
+    fn check_binding(
+        &self,
+        source: ExchangeId,
+        destination: Destination,
+        binding: &Binding,
+    ) -> Result<(), BadBinding> {
+        let Some(exchange) = self.exchanges.get(&source) else { return Ok(()) };
+        let kind = exchange.router.kind();
+        kind.check_binding(&binding.routing_key, &binding.arguments)?;
+        match destination {
+            _ if kind != Kind::LocalRandom => Ok(()),
+            Destination::Exchange(_) => Err(BadBinding::NoQueue),
+            Destination::Queue(id) => {
+                // The others may be led by another node.
+                let kind = self.queues.get(&id).and_then(Declaration::kind);
+                match kind.unwrap_or_default() {
+                    QueueKind::Classic => Ok(()),
+                    other => Err(BadBinding::QueueKind(other.module())),
+                }
+            }
+        }
+    }
+
+    /// What exchanges that hash tell a destination by: its name, which survives what its number
+    /// does not.
+    fn seed(&self, destination: Destination) -> u64 {
+        match destination {
+            Destination::Queue(id) => {
+                let name = self.queues.get(&id).map_or("", |queue| queue.name.as_str());
+                routing::seed(&["queue", name])
+            }
+            Destination::Exchange(id) => {
+                let exchange = self.exchanges.get(&id);
+                let name = exchange.map_or("", |each| each.declaration.name.as_str());
+                routing::seed(&["exchange", name])
+            }
+        }
     }
 
     fn unbind(&mut self, source: ExchangeId, destination: Destination, binding: &Binding) {
@@ -132,8 +175,9 @@ impl Topology {
         let source = self.exchange_names.get(row.source.as_str()).copied();
         // A binding whose ends are not both there was being removed with one of them.
         if let (Some(source), Some(destination)) = (source, destination)
+            && let seed = self.seed(destination)
             && let Some(exchange) = self.exchanges.get_mut(&source)
-            && exchange.router.bind(destination, &row.routing_key, &row.arguments)
+            && exchange.router.bind(destination, seed, &row.routing_key, &row.arguments)
         {
             self.bound.entry(destination).or_default().insert(source);
             self.version += 1;

@@ -3,7 +3,7 @@
 use super::exchange_options::{ExchangeDeclaration, ExchangeOptions};
 use crate::names::{ExchangeName, QueueId};
 use crate::protocol::request::Binding;
-use crate::routing::Router;
+use crate::routing::{Kind, Router};
 
 /// An exchange's number in its vhost: never used twice, also when its name is declared again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,13 +25,33 @@ pub(super) struct Exchange {
     /// Where messages go that match no binding.
     pub(super) alternate: Option<ExchangeName>,
     pub(super) router: Router<Destination>,
+    /// What it does with messages beside routing them; few exchanges do.
+    pub(super) station: Option<Box<Station>>,
+}
+
+/// What an exchange does with the messages that reach it, beside routing them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// It remembers so many of the last ones, for those who are bound later.
+    pub history: Option<u64>,
 }
 
 impl Exchange {
     pub(super) fn new(declaration: ExchangeDeclaration) -> Self {
         let options = ExchangeOptions::parse(&declaration).unwrap_or_default();
-        let router = Router::new(declaration.kind);
-        Self { declaration, alternate: options.alternate_exchange, router }
+        let router = match declaration.kind {
+            Kind::ConsistentHash => Router::hashing(options.hash_on),
+            Kind::Direct
+            | Kind::Fanout
+            | Kind::Topic
+            | Kind::Headers
+            | Kind::ModulusHash
+            | Kind::Random
+            | Kind::LocalRandom
+            | Kind::RecentHistory => Router::new(declaration.kind),
+        };
+        let station = options.history.map(|_| Box::new(Station { history: options.history }));
+        Self { declaration, alternate: options.alternate_exchange, router, station }
     }
 
     /// Whether it has this very binding.

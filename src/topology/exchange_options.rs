@@ -1,17 +1,23 @@
 //! What an exchange was asked to be: the declaration, its typed arguments, and redeclares.
 //!
-//! What a kind of exchange makes of its own arguments (a hash header, a delayed type) is the
-//! affair of `routing`. Arguments that nobody knows are accepted and ignored.
+//! Arguments that nobody knows are accepted and ignored, and so are those of another kind.
 
 use crate::names::{ExchangeName, VhostName};
 use crate::queue::options::equivalence::Difference;
+use crate::queue::options::erlang_term::{Term, text};
 use crate::queue::options::{
     Arguments, DEDUPLICATION_ARGUMENTS, Deduplication, InvalidArgument, Subject,
 };
-use crate::routing::Kind;
-use crate::wire::table::Table;
+use crate::routing::{HashOn, Kind};
+use crate::wire::content::Property;
+use crate::wire::table::{Table, Value};
 
 const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+const HASH_HEADER: &str = "hash-header";
+const HASH_PROPERTY: &str = "hash-property";
+const HISTORY_LENGTH: &str = "x-recent-history-length";
+/// How many messages an `x-recent-history` exchange remembers when it is not said.
+const DEFAULT_HISTORY_LENGTH: u64 = 20;
 
 /// An exchange as it was declared; kept for reports and for the next exchange.declare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub struct ExchangeDeclaration {
     pub arguments: Table,
 }
 
-/// What an exchange's declaration asked for, beside its kind's own arguments.
+/// What an exchange's declaration asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExchangeOptions {
     /// `alternate-exchange`: where messages go that match no binding. It need not exist, and its
@@ -40,6 +46,29 @@ pub struct ExchangeOptions {
     pub alternate_exchange: Option<ExchangeName>,
     /// `x-message-deduplication` and its companions (LavinMQ).
     pub deduplication: Option<Deduplication>,
+    /// `hash-header` or `hash-property` (x-consistent-hash): what decides where a message goes.
+    pub hash_on: HashOn,
+    /// `x-recent-history-length` (x-recent-history), at least one: how many messages it gives to
+    /// who is bound later.
+    pub history: Option<u64>,
+}
+
+/// Why an exchange.declare is refused, in the words of RabbitMQ and its plugins: channel error 406
+/// PRECONDITION_FAILED.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadExchange {
+    /// An argument that every kind has.
+    #[error(transparent)]
+    Argument(#[from] InvalidArgument),
+    /// There can be only one thing to hash on.
+    #[error("hash-header and hash-property are mutually exclusive")]
+    TwoHashes,
+    /// No property that can be hashed on.
+    #[error("Unsupported property: {0}")]
+    UnsupportedProperty(String),
+    /// Not a number of messages.
+    #[error("Invalid argument {0}, 'x-recent-history-length' must be a positive integer")]
+    HistoryLength(String),
 }
 
 impl ExchangeDeclaration {
@@ -50,16 +79,59 @@ impl ExchangeDeclaration {
 }
 
 impl ExchangeOptions {
-    /// Types a declaration's arguments, or says why RabbitMQ refuses them (channel error 406
-    /// PRECONDITION_FAILED). When the exchange exists already, only [`inequivalent`] is asked.
-    pub fn parse(wanted: &ExchangeDeclaration) -> Result<Self, InvalidArgument> {
+    /// Types a declaration's arguments, or says why they are refused. When the exchange exists
+    /// already, only [`inequivalent`] is asked.
+    pub fn parse(wanted: &ExchangeDeclaration) -> Result<Self, BadExchange> {
         let subject = wanted.subject();
         let arguments = Arguments::new(&subject, &wanted.arguments, &[DEDUPLICATION_ARGUMENTS]);
-        Ok(Self {
-            alternate_exchange: arguments.exchange(ALTERNATE_EXCHANGE)?,
-            deduplication: Deduplication::parse(&arguments)?,
-        })
+        let alternate_exchange = arguments.exchange(ALTERNATE_EXCHANGE)?;
+        let hash_on = match wanted.kind {
+            Kind::ConsistentHash => hash_on(wanted)?,
+            Kind::Direct
+            | Kind::Fanout
+            | Kind::Topic
+            | Kind::Headers
+            | Kind::ModulusHash
+            | Kind::Random
+            | Kind::LocalRandom
+            | Kind::RecentHistory => HashOn::default(),
+        };
+        let remembers = wanted.kind == Kind::RecentHistory;
+        let history = remembers.then(|| history_length(wanted)).transpose()?;
+        let deduplication = Deduplication::parse(&arguments)?;
+        Ok(Self { alternate_exchange, deduplication, hash_on, history })
     }
+}
+
+fn hash_on(wanted: &ExchangeDeclaration) -> Result<HashOn, BadExchange> {
+    let long_string = |argument| match wanted.arguments.get(argument) {
+        None => Ok(None),
+        Some(Value::Text(value)) => Ok(Some(text(value))),
+        Some(other) => {
+            let (found, subject) = (other.type_name(), wanted.subject());
+            Err(InvalidArgument::WrongType { argument, found, subject })
+        }
+    };
+    match (long_string(HASH_HEADER)?, long_string(HASH_PROPERTY)?) {
+        (None, None) => Ok(HashOn::RoutingKey),
+        (Some(header), None) => Ok(HashOn::Header(header.into())),
+        (None, Some(property)) => Ok(HashOn::Property(match &*property {
+            "correlation_id" => Property::CorrelationId,
+            "message_id" => Property::MessageId,
+            "timestamp" => Property::Timestamp,
+            _ => return Err(BadExchange::UnsupportedProperty(property.into())),
+        })),
+        (Some(_), Some(_)) => Err(BadExchange::TwoHashes),
+    }
+}
+
+fn history_length(wanted: &ExchangeDeclaration) -> Result<u64, BadExchange> {
+    let Some(length) = wanted.arguments.get(HISTORY_LENGTH) else {
+        return Ok(DEFAULT_HISTORY_LENGTH);
+    };
+    let positive = length.as_integer().and_then(|length| u64::try_from(length).ok());
+    let positive = positive.filter(|length| *length > 0);
+    positive.ok_or_else(|| BadExchange::HistoryLength(Term(length).to_string()))
 }
 
 /// Compares a redeclare with the exchange that there is, in RabbitMQ's order. Of the arguments
@@ -137,6 +209,46 @@ mod tests {
             assert_eq!(error.to_string(), text);
         }
         assert!(ExchangeOptions::parse(&alternate(Value::Text(b""))).is_ok());
+    }
+
+    /// The texts are those of RabbitMQ 4.3.6's plugins.
+    #[test]
+    fn arguments_of_hashes_and_histories() {
+        let of = |kind, arguments: &[(&str, Value<'_>)]| {
+            let options =
+                ExchangeOptions::parse(&ExchangeDeclaration { kind, ..direct(arguments) });
+            options.map_err(|refused| refused.to_string())
+        };
+        let hashing = |arguments: &[_]| of(Kind::ConsistentHash, arguments).map(|o| o.hash_on);
+        let text = |text: &'static str| Value::Text(text.as_bytes());
+        assert_eq!(hashing(&[]), Ok(HashOn::RoutingKey));
+        assert_eq!(hashing(&[(HASH_HEADER, text("h"))]), Ok(HashOn::Header("h".into())));
+        for (name, property) in [
+            ("correlation_id", Property::CorrelationId),
+            ("message_id", Property::MessageId),
+            ("timestamp", Property::Timestamp),
+        ] {
+            let found = hashing(&[(HASH_PROPERTY, text(name))]);
+            assert_eq!(found, Ok(HashOn::Property(property)));
+        }
+        let both = hashing(&[(HASH_HEADER, text("h")), (HASH_PROPERTY, text("message_id"))]);
+        assert_eq!(both.unwrap_err(), "hash-header and hash-property are mutually exclusive");
+        let unknown = hashing(&[(HASH_PROPERTY, text("app_id"))]);
+        assert_eq!(unknown.unwrap_err(), "Unsupported property: app_id");
+        assert_eq!(
+            hashing(&[(HASH_HEADER, Value::I32(1))]).unwrap_err(),
+            "invalid type 'signedint' for arg 'hash-header' in exchange 'x' in vhost '/'"
+        );
+        let history = |arguments: &[_]| of(Kind::RecentHistory, arguments).map(|o| o.history);
+        assert_eq!(history(&[]), Ok(Some(20)));
+        assert_eq!(history(&[(HISTORY_LENGTH, Value::I64(3))]), Ok(Some(3)));
+        for (bad, term) in [(Value::I32(0), "0"), (Value::I32(-1), "-1"), (text("3"), "<<\"3\">>")]
+        {
+            let refused = history(&[(HISTORY_LENGTH, bad)]).unwrap_err();
+            let must = "'x-recent-history-length' must be a positive integer";
+            assert_eq!(refused, format!("Invalid argument {term}, {must}"));
+        }
+        assert_eq!(of(Kind::Fanout, &[(HASH_HEADER, Value::I32(1))]).map(|o| o.history), Ok(None));
     }
 
     /// Compared with RabbitMQ 4.3.6.

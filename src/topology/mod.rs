@@ -20,9 +20,9 @@ use crate::queue::options::{Declaration, Inequivalent, inequivalent};
 use crate::routing::Kind;
 use crate::wire::table::Table;
 use exchange::Exchange;
-pub use exchange::{Destination, ExchangeId};
+pub use exchange::{Destination, ExchangeId, Station};
 use exchange_options::{ExchangeDeclaration, ExchangeOptions};
-pub use route::Routed;
+pub use route::{JustAsking, Routed, Stations};
 use rows::{Row, RowChange};
 
 /// The exchanges that every vhost has.
@@ -52,6 +52,8 @@ pub struct Topology {
     bound: BTreeMap<Destination, BTreeSet<ExchangeId>>,
     /// What became of durable things since [`Topology::take_changes`].
     changes: Vec<RowChange>,
+    /// Who was bound to exchanges with a history since [`Topology::take_newcomers`].
+    newcomers: Vec<(ExchangeId, Destination)>,
 }
 
 /// What a queue.declare of a name that may exist comes to.
@@ -77,6 +79,7 @@ impl Topology {
             owned: BTreeMap::new(),
             bound: BTreeMap::new(),
             changes: Vec::new(),
+            newcomers: Vec::new(),
         };
         for (name, kind, internal) in PREDECLARED {
             topology.add_exchange(ExchangeDeclaration {
@@ -108,6 +111,11 @@ impl Topology {
     /// the catalogue to be written or removed.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Who was bound to exchanges with a history since this was last asked, and is to be given it.
+    pub fn take_newcomers(&mut self) -> Vec<(ExchangeId, Destination)> {
+        std::mem::take(&mut self.newcomers)
     }
 
     /// Takes a row of the catalogue back, at start. Exchanges and queues come before bindings.
@@ -210,6 +218,11 @@ impl Topology {
         if self.exchanges.get(&id).is_some_and(unused) {
             self.remove_exchange(id);
         }
+    }
+
+    /// Whether there is still such an exchange.
+    pub fn has_exchange(&self, id: ExchangeId) -> bool {
+        self.exchanges.contains_key(&id)
     }
 
     fn exchange(&self, name: &str) -> Result<ExchangeId, Fault> {

@@ -190,8 +190,6 @@ def difference_of(scenario):
 # Scenarios whose feature is still to come, by the feature. They are counted as skipped; one that
 # passes is reported, so that it leaves this list.
 LATER = {
-    "x-modulus-hash and x-local-random exchanges": [
-        "exchanges.declared_twice[x-local-random]", "exchanges.declared_twice[x-modulus-hash]"],
     "single active consumer": [
         "consumers.single_active_consumer", "consumers.single_active_consumer_with_an_exclusive_one"],
     "length limits": [

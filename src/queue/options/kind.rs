@@ -37,7 +37,7 @@ impl QueueKind {
     }
 
     /// RabbitMQ's module for it, which is what some of its texts name.
-    pub(super) fn module(self) -> &'static str {
+    pub fn module(self) -> &'static str {
         match self {
             Self::Classic => "rabbit_classic_queue",
             Self::Quorum => "rabbit_quorum_queue",

@@ -1,6 +1,7 @@
 //! Stories of headers exchanges.
 
 use super::{check, table};
+use crate::routing::Envelope;
 use crate::routing::headers::Headers;
 use crate::routing::{Kind, Router};
 use crate::wire::table::{TableBuilder, Value};
@@ -99,10 +100,11 @@ fn headers_compare_values_not_types() {
     ];
     for (wanted, header, expected) in pairs {
         let mut router = Router::new(Kind::Headers);
-        router.bind(1, "", &TableBuilder::new().with("k", wanted).build());
+        router.bind(1, 0, "", &TableBuilder::new().with("k", wanted).build());
         let mut found = Vec::new();
         let headers = TableBuilder::new().with("k", header).build();
-        router.route(b"", Some(headers.as_ref()), &mut found);
+        let message = Envelope { headers: Some(headers.as_ref()), ..Envelope::default() };
+        router.route(&message, &mut found);
         assert_eq!(found == [1], expected, "{wanted:?} against {header:?}");
     }
 }
@@ -156,8 +158,8 @@ fn headers_are_filed_under_what_tells_them_apart() {
 fn x_match_is_checked_in_rabbitmqs_words() {
     let refusal = |value| {
         let arguments = TableBuilder::new().with("x-match", value).build();
-        assert_eq!(Kind::Topic.check_arguments(&arguments), Ok(()));
-        let refusal = Kind::Headers.check_arguments(&arguments);
+        assert_eq!(Kind::Topic.check_binding("", &arguments), Ok(()));
+        let refusal = Kind::Headers.check_binding("", &arguments);
         refusal.err().map(|refusal| refusal.to_string()).unwrap_or_default()
     };
     for mode in ["all", "any", "all-with-x", "any-with-x"] {

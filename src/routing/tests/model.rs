@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::*;
-use crate::wire::table::Value;
+use crate::wire::table::{TableRef, Value};
 
 type Header = (&'static str, Value<'static>);
 
@@ -29,12 +29,15 @@ struct Model {
 type Entry = (u8, String, Table);
 
 impl Model {
-    fn route(&self, key: &str, headers: &Table) -> Vec<u8> {
+    fn route(&self, key: &str, headers: TableRef<'_>) -> Vec<u8> {
         let matches = |(_, pattern, arguments): &&Entry| match self.kind {
             Kind::Direct => pattern == key,
-            Kind::Fanout => true,
+            Kind::Fanout | Kind::RecentHistory => true,
             Kind::Topic => topic_matches(&words(pattern), &words(key)),
             Kind::Headers => headers_match(arguments, headers),
+            Kind::ConsistentHash | Kind::ModulusHash | Kind::Random | Kind::LocalRandom => {
+                unreachable!("those are in `chosen`")
+            }
         };
         let found: BTreeSet<u8> =
             self.bindings.iter().filter(matches).map(|(destination, ..)| *destination).collect();
@@ -56,7 +59,7 @@ fn topic_matches(pattern: &[&str], key: &[&str]) -> bool {
     }
 }
 
-fn headers_match(arguments: &Table, headers: &Table) -> bool {
+fn headers_match(arguments: &Table, headers: TableRef<'_>) -> bool {
     let mode = arguments.get("x-match").and_then(|mode| mode.as_text()).unwrap_or("all");
     let holds = |(name, wanted): (&str, Value<'_>)| {
         let header = headers.iter().filter(|(other, _)| *other == name).last();
@@ -113,7 +116,7 @@ fn run(kind: Kind, commands: Vec<Command>) {
         match command {
             Command::Bind(destination, key, arguments) => {
                 let arguments = table(&arguments);
-                let new = router.bind(destination, &key, &arguments);
+                let new = router.bind(destination, destination.into(), &key, &arguments);
                 assert_eq!(new, model.bindings.insert((destination, key, sorted(&arguments))));
             }
             Command::Unbind(destination, key, arguments) => {
@@ -137,8 +140,11 @@ fn run(kind: Kind, commands: Vec<Command>) {
             Command::Route(key, headers) => {
                 let headers = table(&headers);
                 let mut found = Vec::new();
-                router.route(key.as_bytes(), Some(headers.as_ref()), &mut found);
-                assert_eq!(found, model.route(&key, &headers), "{kind:?} {key:?} {headers:?}");
+                let keys = [key.as_bytes()];
+                let headers = Some(headers.as_ref());
+                router.route(&Envelope { headers, ..Envelope::with_keys(&keys) }, &mut found);
+                let expected = model.route(&key, headers.expect("there"));
+                assert_eq!(found, expected, "{kind:?} {key:?} {headers:?}");
             }
         }
         validate(&router, &model);
@@ -168,7 +174,12 @@ fn validate(router: &Router<u8>, model: &Model) {
         Index::Headers(headers) if model.bindings.is_empty() => {
             assert_eq!(headers.sizes(), (0, 0));
         }
-        Index::Direct(_) | Index::Fanout(_) | Index::Headers(_) => {}
+        Index::Direct(_)
+        | Index::Fanout(_)
+        | Index::Headers(_)
+        | Index::Hashed(..)
+        | Index::Modulus(_)
+        | Index::Chance(_) => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::check;
 use crate::routing::topic::Topic;
-use crate::routing::{Kind, Router};
+use crate::routing::{Envelope, Kind, Router};
 use crate::wire::table::Table;
 
 /// The examples of RabbitMQ's tutorial five.
@@ -128,23 +128,24 @@ fn topic_many_hashes_are_no_harder_than_one() {
     let mut router = Router::new(Kind::Topic);
     let none = Table::default();
     for hashes in 1..40 {
-        router.bind(hashes, &("#.a.".repeat(hashes) + "b"), &none);
-        router.bind(hashes, &("#.*.".repeat(hashes) + "b"), &none);
-        router.bind(hashes, &("#.".repeat(hashes) + "b"), &none);
+        router.bind(hashes, 0, &("#.a.".repeat(hashes) + "b"), &none);
+        router.bind(hashes, 0, &("#.*.".repeat(hashes) + "b"), &none);
+        router.bind(hashes, 0, &("#.".repeat(hashes) + "b"), &none);
     }
     let mut found = Vec::new();
-    router.route(&["a"; 127].join(".").into_bytes(), None, &mut found);
+    router.route(&Envelope::with_keys(&[["a"; 127].join(".").as_bytes()]), &mut found);
     assert!(found.is_empty());
-    router.route(&[&["a"; 126][..], &["b"]].concat().join(".").into_bytes(), None, &mut found);
+    let long = [&["a"; 126][..], &["b"]].concat().join(".");
+    router.route(&Envelope::with_keys(&[long.as_bytes()]), &mut found);
     assert_eq!(found, (1..40).collect::<Vec<_>>());
 }
 
 #[test]
 fn topic_takes_any_bytes() {
     let mut router = Router::new(Kind::Topic);
-    router.bind(1, "*.\u{fc}", &Table::default());
+    router.bind(1, 0, "*.\u{fc}", &Table::default());
     let mut found = Vec::new();
-    router.route(b"\xff\x00.\xc3\xbc", None, &mut found);
-    router.route(b"\xff\x00.\xc3", None, &mut found);
+    router.route(&Envelope::with_keys(&[b"\xff\x00.\xc3\xbc"]), &mut found);
+    router.route(&Envelope::with_keys(&[b"\xff\x00.\xc3"]), &mut found);
     assert_eq!(found, [1]);
 }
