@@ -3,6 +3,7 @@
 //! Owns the locks of queues, vhosts and outboxes (the lock card is in `ARCHITECTURE.md`), and
 //! the registries. It must not know bytes on the wire beyond encoding into an outbox, nor HTTP.
 
+pub mod access;
 pub mod after;
 mod history;
 pub mod live_queue;
@@ -10,6 +11,7 @@ pub mod memory;
 pub mod outbox;
 pub mod peers;
 pub mod perform;
+mod permitted;
 pub mod publish;
 mod queue_ids;
 pub mod reply_to;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::access::Access;
 use super::live_queue::{ConsumeRefused, LiveQueue};
 use super::outbox::{Outbox, Outlet};
 use super::reply_to::{ADDRESS_PREFIX, PSEUDO_QUEUE, ReplyTos};
@@ -29,6 +30,8 @@ pub struct Asker<'a> {
     pub connection: ConnectionId,
     /// Where it is.
     pub vhost: &'a Arc<Vhost>,
+    /// What its user may do there.
+    pub access: &'a mut Access,
     /// Where its answers and deliveries go.
     pub outbox: &'a Arc<Outbox>,
     /// Who takes replies.
@@ -52,6 +55,7 @@ pub fn unique_name(prefix: &str) -> String {
 impl Asker<'_> {
     /// Carries a request out. `None`: the answer has gone out already, or is not wanted.
     pub fn perform(&mut self, request: Request) -> Result<Option<AnyMethod>, Fault> {
+        self.permit(&request)?;
         let nowait = self.nowait;
         let answer = match request {
             Request::DeclareExchange(declare) => {
@@ -112,7 +116,7 @@ impl Asker<'_> {
     }
 
     /// The name meant: an empty one is the last declared on this channel.
-    fn name(&self, name: String) -> Result<String, Fault> {
+    pub(super) fn name(&self, name: String) -> Result<String, Fault> {
         if !name.is_empty() {
             return Ok(name);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::history::Bounds;
+use super::access::{Access, Right};
 use super::live_queue::LiveQueue;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::vhost::Vhost;
@@ -15,6 +16,7 @@ use crate::queue::options::erlang_term;
 use crate::store::Together;
 use crate::routing::Envelope;
 use crate::topology::{ExchangeId, JustAsking, Station, Stations};
+use crate::routing::Kind;
 use crate::wire::table::TableRef;
 
 /// How many routes one connection remembers; beyond it they are all forgotten, which costs a
@@ -27,6 +29,8 @@ const KEPT_BATCH: usize = 64;
 pub struct Publisher {
     vhost: Arc<Vhost>,
     reply_tos: Arc<ReplyTos>,
+    /// What its user may do; routes are remembered as long as that stays the same.
+    pub access: Access,
     version: u64,
     /// Exchange and routing key, as two short strings → where that leads.
     routes: FxHashMap<Box<[u8]>, Route>,
@@ -62,11 +66,12 @@ pub struct Addressing<'a> {
 
 impl Publisher {
     /// A way into the queues of a vhost.
-    pub fn new(vhost: Arc<Vhost>, reply_tos: Arc<ReplyTos>) -> Self {
+    pub fn new(vhost: Arc<Vhost>, reply_tos: Arc<ReplyTos>, access: Access) -> Self {
         let version = vhost.version();
         Self {
             vhost,
             reply_tos,
+            access,
             version,
             routes: FxHashMap::default(),
             last: None,
@@ -101,7 +106,7 @@ impl Publisher {
     /// Routes a message and puts it in line for its queues. Returns whether there is any.
     #[inline]
     pub fn publish(&mut self, message: Message, how: Addressing<'_>) -> Result<bool, Fault> {
-        if self.vhost.version() != self.version {
+        if self.vhost.version() != self.version || !self.access.is_current() {
             self.forget_routes();
         }
         if how.more_keys.is_empty()
@@ -123,6 +128,7 @@ impl Publisher {
             return Ok(self.push(message, &route));
         }
         if let Some(address) = reply_address(&message) {
+            self.access.check_publish("")?;
             return Ok(self.reply_tos.deliver(address, &message));
         }
         let vhost = Arc::clone(&self.vhost);
@@ -140,9 +146,10 @@ impl Publisher {
     /// Whether a message may be published to its exchange, without publishing it (for tx).
     pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Fault> {
         if reply_address(message).is_some() {
-            return Ok(());
+            self.access.check_publish("")
+        } else {
+            self.find(message, how, &mut JustAsking).map(|_| ())
         }
-        self.find(message, how, &mut JustAsking).map(|_| ())
     }
 
     fn find(
@@ -152,8 +159,16 @@ impl Publisher {
         stations: &mut dyn Stations,
     ) -> Result<(Route, bool), Fault> {
         let exchange = erlang_term::text(message.exchange());
+        self.access.check_publish(&exchange)?;
         let mut keys = vec![message.routing_key()];
         keys.extend_from_slice(how.more_keys);
+        if self.access.has_topic_permissions()
+            && self.vhost.look(|topology| topology.kind_of(&exchange)) == Some(Kind::Topic)
+        {
+            for key in &keys {
+                self.access.check_topic(Right::Write, &exchange, &erlang_term::text(key))?;
+            }
+        }
         self.chance = next_chance(self.chance);
         let (headers, properties) = (how.headers, message.header());
         let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
@@ -218,11 +233,12 @@ impl Publisher {
         Some(target)
     }
 
-    /// The topology changed. What waits was routed before the change and is delivered first.
+    /// The topology changed, or what users may do. What waits was routed before the change and is delivered first.
     #[cold]
     fn forget_routes(&mut self) {
         self.give_turns();
         self.version = self.vhost.version();
+        self.access.refresh();
         self.last = None;
         self.routes.clear();
         self.targets.clear();

@@ -58,9 +58,11 @@ impl Session {
         let (Some(channel), Some(vhost)) = (self.channels.get_mut(&number), &self.vhost) else {
             return Ok(());
         };
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let mut asker = Asker {
             connection: self.id,
             vhost,
+            access: &mut publisher.access,
             outbox: &self.outbox,
             reply_tos: &self.common.broker.reply_tos,
             number,

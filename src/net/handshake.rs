@@ -1,6 +1,7 @@
 //! The start of a connection: protocol header, login, tuning, vhost.
 
 use crate::auth::{MECHANISMS, Refused};
+use crate::broker::access::Access;
 use crate::broker::publish::Publisher;
 use crate::net::server_properties::server_properties;
 use crate::net::session::Session;
@@ -79,7 +80,10 @@ impl Session {
         let broker = &self.common.broker;
         let missing = || Fault::not_allowed(format_args!("vhost {name} not found"));
         let vhost = broker.vhost(name).ok_or_else(missing)?;
-        self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone()));
+        let Some(user) = self.user.clone() else { return Ok(()) };
+        let mut access = Access::new(broker.auth.clone(), user, vhost.name.clone());
+        access.check_vhost()?;
+        self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone(), access));
         self.vhost = Some(vhost);
         let ok = self.connection.opened();
         self.outbox.send(0, &ok);

@@ -4,7 +4,6 @@ use crate::broker::publish::{Addressing, Publisher};
 use crate::broker::reply_to::PSEUDO_QUEUE;
 use crate::broker::transaction::Operation;
 use crate::message::{Message, Parts};
-use crate::names::UserName;
 use crate::net::session::Session;
 use crate::protocol::channel::{Channel, Mode};
 use crate::protocol::content::{Published, whole};
@@ -58,7 +57,10 @@ impl Session {
     fn published(&mut self, number: u16, published: Published<'_>) -> Result<(), Fault> {
         self.published = true;
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
-        check(&published.properties, self.user.as_ref().map_or("", UserName::as_str))?;
+        let publisher = self.publisher.as_mut();
+        check(&published.properties, || {
+            publisher.map_or(Some(""), |each| each.access.may_claim())
+        })?;
         let Published { mut message, properties, mandatory } = published;
         let mut more = MoreKeys::default();
         if let Some(headers) = properties.headers {

@@ -50,6 +50,8 @@ pub(super) struct Session {
     pub(super) transactions: FxHashMap<u16, Vec<Operation>>,
     pub(super) limits: Limits,
     pub(super) user: Option<UserName>,
+    /// The version of the accounts in which the user was last seen.
+    auth_version: u64,
     pub(super) vhost: Option<Arc<Vhost>>,
     pub(super) publisher: Option<Publisher>,
     /// Settlements of this read.
@@ -150,6 +152,7 @@ impl Session {
             transactions: FxHashMap::default(),
             limits,
             user: None,
+            auth_version: 0,
             vhost: None,
             publisher: None,
             gathered: Gathered::default(),
@@ -264,6 +267,7 @@ impl Session {
         if let Some(order) = order {
             self.close_by(order);
         }
+        self.leave_if_deleted();
         let memory = &self.common.broker.shared.memory;
         if self.blocked && memory.has_room_again() {
             self.unblock();
@@ -273,6 +277,18 @@ impl Session {
         self.log_is_full = false;
         self.wait_for_the_log_to_catch_up();
         self.answer_what_is_safe();
+    }
+
+    /// Whoever is deleted has no connections.
+    fn leave_if_deleted(&mut self) {
+        let Some(user) = &self.user else { return };
+        let auth = &self.common.broker.auth;
+        let version = auth.version();
+        if std::mem::replace(&mut self.auth_version, version) != version
+            && auth.user(user.as_str()).is_none()
+        {
+            self.close_by(Fault::forced(format_args!("user '{user}' was deleted")));
+        }
     }
 
     /// Half a heartbeat has passed, or a deadline.

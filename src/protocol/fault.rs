@@ -212,6 +212,35 @@ impl Fault {
         channel_fault(Code::AccessRefused, text)
     }
 
+    /// The user may not do that with this exchange or queue. `right` is "configure", "write" or
+    /// "read", `kind` "exchange" or "queue".
+    pub fn no_access(
+        right: impl fmt::Display,
+        kind: &str,
+        name: impl fmt::Display,
+        vhost: impl fmt::Display,
+        user: impl fmt::Display,
+    ) -> Self {
+        let what = within(name, vhost);
+        let text = format!("{right} access to {kind} {what} refused for user '{user}'");
+        channel_fault(Code::AccessRefused, text)
+    }
+
+    /// The user may not use this routing key with this topic exchange.
+    pub fn no_topic_access(
+        right: impl fmt::Display,
+        key: &str,
+        exchange: impl fmt::Display,
+        vhost: impl fmt::Display,
+        user: impl fmt::Display,
+    ) -> Self {
+        let topic = within(exchange, vhost);
+        let text = format!(
+            "{right} access to topic '{key}' in exchange topic {topic} refused for user '{user}'"
+        );
+        channel_fault(Code::AccessRefused, text)
+    }
+
     /// Publishing to an exchange that only takes from other exchanges.
     pub fn internal_exchange(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
         channel_fault(
@@ -388,6 +417,11 @@ impl Fault {
     /// Something that this peer may not do: vhost, negotiation, limits, a tag used twice.
     pub fn not_allowed(why: impl fmt::Display) -> Self {
         connection_fault(Code::NotAllowed, why.to_string())
+    }
+
+    /// The user has no permissions in the vhost.
+    pub fn no_vhost_access(vhost: impl fmt::Display, user: impl fmt::Display) -> Self {
+        Self::not_allowed(format_args!("access to vhost '{vhost}' refused for user '{user}'"))
     }
 
     /// A consumer tag that the channel has already.

@@ -178,6 +178,12 @@ impl Topology {
         self.version += 1;
     }
 
+    /// What kind of exchange has this name.
+    pub fn kind_of(&self, exchange: &str) -> Option<Kind> {
+        let id = self.exchange_names.get(exchange)?;
+        Some(self.exchanges[id].declaration.kind)
+    }
+
     /// exchange.delete
     pub fn delete_exchange(&mut self, name: &str, if_unused: bool) -> Result<(), Fault> {
         if name.is_empty() {

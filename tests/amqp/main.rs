@@ -16,6 +16,7 @@ mod handshake;
 mod heartbeats;
 mod limits;
 mod mistakes;
+mod permissions;
 mod prefetch;
 mod publishing;
 mod reply_to;

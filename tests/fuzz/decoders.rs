@@ -71,7 +71,7 @@ fn payload(payload: &[u8]) {
 
 /// A header's properties can be read and replaced one by one.
 fn rewritten(payload: &[u8], header: &ContentHeader<'_>) {
-    let _ = check(&header.properties, "guest");
+    let _ = check(&header.properties, || Some("guest"));
     let _ = more_keys(&header.properties);
     let text = [Property::ReplyTo, Property::Expiration, Property::UserId];
     for each in text {
