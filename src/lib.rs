@@ -34,6 +34,8 @@ pub mod routing;
 
 pub mod queue;
 
+pub mod policy;
+
 pub mod topology;
 
 pub mod config;

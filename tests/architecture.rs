@@ -13,14 +13,18 @@ const MAY_USE: &[(&str, &str)] = &[
     ("protocol", "names message ledger wire"),
     ("routing", "names message wire"),
     ("queue", "names message ledger wire"),
-    ("topology", "names message wire protocol routing queue"),
+    ("policy", "names wire queue"),
+    ("topology", "names message wire protocol routing queue policy"),
     ("config", ""),
     ("store", "names message config"),
     ("auth", "names wire topology config"),
-    ("broker", "names message wire protocol routing queue topology config store auth"),
+    ("broker", "names message wire protocol routing queue policy topology config store auth"),
     ("net", "names message wire protocol queue config store auth broker"),
     ("metrics", "names config broker"),
-    ("management", "names message wire protocol routing queue topology config auth broker metrics"),
+    (
+        "management",
+        "names message wire protocol routing queue policy topology config auth broker metrics",
+    ),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
     ("server", "names protocol config store auth broker net metrics management"),
     ("main", "config perf server store"),
@@ -28,7 +32,7 @@ const MAY_USE: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and do not do: no task, file, socket, clock, lock or chance.
-const PURE: &str = "names message ledger wire protocol routing queue topology";
+const PURE: &str = "names message ledger wire protocol routing queue policy topology";
 const NOT_PURE: &str = "tokio:: std::fs std::net Instant::now SystemTime Mutex RwLock rand:: \
                         thread:: println!";
 const LONGEST_FILE: usize = 600;

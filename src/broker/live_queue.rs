@@ -403,6 +403,11 @@ impl LiveQueue {
         }
     }
 
+    /// What it goes by.
+    pub fn settings(&self) -> Settings {
+        self.core.lock().queue.settings().cloned().unwrap_or_default()
+    }
+
     /// Whether it survives a restart.
     pub fn is_durable(&self) -> bool {
         self.durable

@@ -5,6 +5,8 @@
 
 pub mod access;
 pub mod after;
+pub mod globals;
+mod guests;
 mod history;
 pub mod live_queue;
 pub mod memory;
@@ -18,24 +20,29 @@ pub mod reply_to;
 pub mod settle;
 mod start;
 pub mod transaction;
+pub mod user_load;
 pub mod vhost;
+pub mod vhost_rules;
+pub mod vhosts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::names::{LogPosition, QueueId, VhostName};
 use crate::queue::Window;
 use crate::store::{CannotOpen, Record, Store};
+use crate::topology::parameters::Globals;
 use crate::topology::rows::RowChange;
 use memory::{BufferPool, MessageMemory};
 use peers::Peers;
 use queue_ids::QueueIds;
 use reply_to::ReplyTos;
+use user_load::UserLoads;
 use vhost::Vhost;
 
 /// What every vhost and queue of one broker has in common.
@@ -68,9 +75,15 @@ pub struct Broker {
     pub reply_tos: Arc<ReplyTos>,
     /// Who may come in, and what they may do.
     pub auth: Arc<Auth>,
+    /// How much each user has open.
+    pub user_loads: UserLoads,
     /// The settings it was started with.
     pub config: Config,
     vhosts: DashMap<VhostName, Arc<Vhost>>,
+    /// Held while a vhost comes or goes, so that no two of one name meet.
+    vhost_changes: Mutex<()>,
+    /// What belongs to no vhost.
+    globals: RwLock<Globals>,
 }
 
 impl Shared {
@@ -78,14 +91,14 @@ impl Shared {
     pub fn next_queue_id(&self) -> QueueId {
         let (id, row) = self.queue_ids.lock().next();
         if let Some(row) = row {
-            self.write_rows(&[row], None);
+            self.write_rows(&[row], &[]);
         }
         id
     }
 
-    /// Writes what became of durable things, and of a queue that goes with them: all of it or
+    /// Writes what became of durable things, and of queues that go with them: all of it or
     /// nothing is there after a crash. Returns the position that makes it safe.
-    pub fn write_rows(&self, rows: &[RowChange], deleted: Option<QueueId>) -> LogPosition {
+    pub fn write_rows(&self, rows: &[RowChange], deleted: &[QueueId]) -> LogPosition {
         let Some(store) = &self.store else { return LogPosition::default() };
         if rows.is_empty() {
             return LogPosition::default();
@@ -94,7 +107,7 @@ impl Shared {
             Some(value) => Record::Put { key: &row.key, value },
             None => Record::Delete { key: &row.key },
         });
-        let deleted = deleted.map(|queue| Record::QueueDeleted { queue });
+        let deleted = deleted.iter().map(|queue| Record::QueueDeleted { queue: *queue });
         let position = store.append_group(records.chain(deleted));
         self.last_row.fetch_max(position.0, Ordering::Relaxed);
         position
@@ -141,10 +154,10 @@ impl Broker {
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
         };
-        shared.write_rows(&[row], None);
+        shared.write_rows(&[row], &[]);
         let shared = Arc::new(shared);
         let rows = Arc::clone(&shared);
-        let write_rows = move |changes: &[RowChange]| rows.write_rows(changes, None);
+        let write_rows = move |changes: &[RowChange]| rows.write_rows(changes, &[]);
         let auth = Auth::new(config.auth.clone(), &config.defaults, write_rows);
         let broker = Self {
             shared,
@@ -153,24 +166,16 @@ impl Broker {
             peers: Peers::default(),
             reply_tos: Arc::default(),
             auth: Arc::new(auth),
+            user_loads: UserLoads::default(),
             vhosts: DashMap::new(),
+            vhost_changes: Mutex::new(()),
+            globals: RwLock::default(),
             config,
         };
-        broker.add_vhost(broker.config.defaults.vhost.as_str().into());
         if let Some(found) = found {
             start::restore(&broker, found);
         }
+        broker.add_default_vhost();
         Ok(broker)
-    }
-
-    /// Adds a vhost, unless it is there.
-    pub fn add_vhost(&self, name: VhostName) -> Arc<Vhost> {
-        let make = || Arc::new(Vhost::new(name.clone(), Arc::clone(&self.shared)));
-        Arc::clone(&self.vhosts.entry(name.clone()).or_insert_with(make))
-    }
-
-    /// The vhost of a name.
-    pub fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
-        self.vhosts.get(name).map(|vhost| Arc::clone(&vhost))
     }
 }

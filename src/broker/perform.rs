@@ -20,7 +20,7 @@ use crate::protocol::request::{Binding, Consume, DeclareQueue, Request};
 use crate::queue::Undeletable;
 use crate::queue::consumer_options::ConsumerOptions;
 use crate::queue::consumers::Subscription;
-use crate::queue::options::{Declaration, Declared, QueueKind};
+use crate::queue::options::{Declaration, Declared};
 use crate::wire::encode::deliver_head;
 use crate::wire::method::{AnyMethod, basic, exchange, queue};
 
@@ -170,8 +170,9 @@ impl Asker<'_> {
             owner: declare.exclusive.then_some(self.connection),
             server_named,
         };
+        let kind = self.vhost.look(|topology| topology.properties().default_kind());
         let vhost = self.vhost.name.clone();
-        Declaration::new(vhost, name.into(), declared, &declare.arguments, QueueKind::Classic)
+        Declaration::new(vhost, name.into(), declared, &declare.arguments, kind)
     }
 
     /// Asks whether somebody still takes replies at an address.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::history::Bounds;
 use super::access::{Access, Right};
+use super::history::Bounds;
 use super::live_queue::LiveQueue;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::vhost::Vhost;
@@ -13,10 +13,10 @@ use crate::message::Message;
 use crate::names::{LogPosition, QueueId};
 use crate::protocol::fault::Fault;
 use crate::queue::options::erlang_term;
-use crate::store::Together;
 use crate::routing::Envelope;
-use crate::topology::{ExchangeId, JustAsking, Station, Stations};
 use crate::routing::Kind;
+use crate::store::Together;
+use crate::topology::{ExchangeId, JustAsking, Station, Stations};
 use crate::wire::table::TableRef;
 
 /// How many routes one connection remembers; beyond it they are all forgotten, which costs a

@@ -6,9 +6,10 @@ use super::live_queue::Found;
 use super::{Broker, queue_ids};
 use crate::auth;
 use crate::config::{CatalogKind, DataConfig, Durability};
-use crate::names::QueueId;
+use crate::names::{QueueId, VhostName};
 use crate::queue::ready::Away;
 use crate::store::{self, CannotOpen, Record, Recovered, Store};
+use crate::topology::rows::rules::Rule;
 use crate::topology::rows::{self, Row};
 
 /// Opens the data directory, if anything is to be kept.
@@ -48,16 +49,21 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
         }
     }
     let mut rows: Vec<Row> = rest.into_iter().filter_map(|(key, value)| read(key, value)).collect();
-    // What is bound comes before its bindings.
-    rows.sort_by_key(|row| matches!(row, Row::Binding(_)));
+    // What governs comes first, and what is bound before its bindings.
+    rows.sort_by_key(|row| match row {
+        Row::Rule(rule) if matches!(**rule, Rule::Vhost(..)) => 0,
+        Row::Rule(_) => 1,
+        Row::Exchange(_) | Row::Queue(..) => 2,
+        Row::Binding(_) => 3,
+    });
     let (mut queues, mut messages) = (0, 0);
     for row in rows {
-        let vhost = match &row {
-            Row::Exchange(declaration) => declaration.vhost.clone(),
-            Row::Queue(_, declaration) => declaration.vhost.clone(),
-            Row::Binding(binding) => binding.vhost.as_str().into(),
+        let Some(vhost) = vhost_of(&row) else {
+            broker.restore_global(row);
+            continue;
         };
-        let vhost = broker.add_vhost(vhost);
+        let written = matches!(&row, Row::Rule(rule) if matches!(**rule, Rule::Vhost(..)));
+        let vhost = broker.restore_vhost(vhost, written);
         if let Row::Queue(id, declaration) = &row {
             let found = found_of(&found, *id);
             queues += 1;
@@ -68,6 +74,21 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
     }
     forget_deleted(broker, &found);
     tracing::info!(queues, messages, "durable queues are back");
+}
+
+/// The vhost that a row is about, if it is about one.
+fn vhost_of(row: &Row) -> Option<VhostName> {
+    match row {
+        Row::Exchange(declaration) => Some(declaration.vhost.clone()),
+        Row::Queue(_, declaration) => Some(declaration.vhost.clone()),
+        Row::Binding(binding) => Some(binding.vhost.as_str().into()),
+        Row::Rule(rule) => match &**rule {
+            Rule::Vhost(vhost, _) | Rule::Policy(vhost, ..) | Rule::Parameter { vhost, .. } => {
+                Some(vhost.clone())
+            }
+            Rule::Global(..) | Rule::UserLimits(..) => None,
+        },
+    }
 }
 
 /// Tells the store of queues that have messages and no declaration any more.

@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
+use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
 use crate::message::Message;
@@ -18,7 +19,6 @@ use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, QueueOptions};
-use crate::queue::settings::Settings;
 use crate::routing::Envelope;
 use crate::topology::rows::Row;
 use crate::topology::{Destination, ExchangeId, JustAsking, Topology};
@@ -29,8 +29,10 @@ pub struct Vhost {
     /// Its name.
     pub name: VhostName,
     shared: Arc<Shared>,
-    changes: Mutex<()>,
-    topology: RwLock<Topology>,
+    /// Who is connected to it.
+    pub(super) guests: Guests,
+    pub(super) changes: Mutex<()>,
+    pub(super) topology: RwLock<Topology>,
     /// The topology's version, to be looked at without its lock.
     version: AtomicU64,
     queues: DashMap<QueueId, Arc<LiveQueue>>,
@@ -46,6 +48,7 @@ impl Vhost {
         Self {
             name,
             shared,
+            guests: Guests::default(),
             changes: Mutex::new(()),
             topology: RwLock::new(topology),
             version,
@@ -72,6 +75,7 @@ impl Vhost {
     ) -> Result<LogPosition, Fault> {
         let (result, position, newcomers) = {
             let _changes = self.changes.lock();
+            self.check_alive()?;
             let (result, position) =
                 self.change_locked(None, |topology| (change(topology), topology.take_newcomers()));
             let (result, newcomers) = result;
@@ -92,7 +96,7 @@ impl Vhost {
                 Destination::Exchange(exchange) => self.route_from(exchange, &message),
             };
             for queue in queues.into_iter().filter_map(|id| self.live(id)) {
-                position = position.max(queue.publish(&mut vec![message.clone()]));
+                position = position.max(queue.publish(&mut vec![message.clone()], None));
             }
         }
         position
@@ -113,7 +117,12 @@ impl Vhost {
         self.shared.history_bytes
     }
 
-    fn change_locked<R>(
+    fn check_alive(&self) -> Result<(), Fault> {
+        let ended = self.look(Topology::is_ended);
+        if ended { Err(Fault::vhost_down(&self.name)) } else { Ok(()) }
+    }
+
+    pub(super) fn change_locked<R>(
         &self,
         deleted: Option<QueueId>,
         change: impl FnOnce(&mut Topology) -> R,
@@ -123,7 +132,7 @@ impl Vhost {
         self.version.store(topology.version(), Ordering::Release);
         self.histories.keep(|exchange| topology.has_exchange(exchange));
         // Written in the order in which they were made.
-        let position = self.shared.write_rows(&topology.take_changes(), deleted);
+        let position = self.shared.write_rows(&topology.take_changes(), deleted.as_slice());
         (result, position)
     }
 
@@ -137,11 +146,10 @@ impl Vhost {
     /// Takes a queue back, at start; [`Self::restore`] has taken its declaration.
     pub fn restore_queue(self: &Arc<Self>, id: QueueId, declaration: &Declaration, found: Found) {
         // It was accepted once; should the rules have become stricter, it goes without.
-        let settings = QueueOptions::parse(declaration).map(|options| Settings::of(&options));
-        let settings = settings.unwrap_or_else(|why| {
+        if let Err(why) = QueueOptions::parse(declaration) {
             tracing::error!(queue = %declaration.name, "its arguments are ignored: {why}");
-            Settings::default()
-        });
+        }
+        let settings = self.look(|topology| topology.settings(declaration));
         let new = NewQueue::of(id, declaration, settings, found);
         let queue = LiveQueue::new(new, self, &self.shared);
         self.queues.insert(id, Arc::new(queue));
@@ -168,15 +176,20 @@ impl Vhost {
             return Err(Fault::reserved_name("queue", &wanted.name));
         }
         let _changes = self.changes.lock();
+        self.check_alive()?;
         if let Some(existing) = self.look(|topology| topology.redeclare_queue(&wanted)) {
             let queue = self.live(existing?);
             let queue = queue.ok_or_else(|| Fault::no_queue(&wanted.name, &self.name))?;
             // Whoever declared it may still wait for the log; who finds it waits as well.
             return Ok((queue, self.shared.last_row()));
         }
-        let options = QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
+        QueueOptions::parse(&wanted).map_err(Fault::precondition)?;
+        let settings = self.look(|topology| {
+            topology.check_queue_limit(wanted.name.as_str())?;
+            Ok(topology.settings(&wanted))
+        })?;
         let id = self.shared.next_queue_id();
-        let new = NewQueue::of(id, &wanted, Settings::of(&options), Found::default());
+        let new = NewQueue::of(id, &wanted, settings, Found::default());
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
         self.queues.insert(id, Arc::clone(&queue));
         let ((), position) = self.change_locked(None, |topology| topology.add_queue(id, wanted));
@@ -207,11 +220,17 @@ impl Vhost {
 
     /// A connection is gone: so are its exclusive queues.
     pub fn connection_gone(&self, owner: ConnectionId) {
+        self.guests.leave(owner);
         let owned = self.look(|topology| topology.queues_of(owner));
         for queue in owned.into_iter().filter_map(|id| self.live(id)) {
-            let deleted = self.delete_queue(&queue, false, false);
-            deleted.expect("an unconditional delete is not refused");
+            // An unconditional delete is not refused.
+            let _ = self.delete_queue(&queue, false, false);
         }
+    }
+
+    /// Takes the running queue of a number away: the vhost is ending.
+    pub(super) fn take_queue(&self, id: QueueId) -> Option<Arc<LiveQueue>> {
+        self.queues.remove(&id).map(|(_, queue)| queue)
     }
 
     /// How many queues there are.

@@ -133,10 +133,14 @@ impl Session {
                 self.channels.len()
             )));
         }
-        match self.channels.entry(number) {
-            Entry::Occupied(_) => return Err(Fault::channel_error("second 'channel.open' seen")),
-            Entry::Vacant(free) => free.insert(Channel::default()),
+        let Entry::Vacant(free) = self.channels.entry(number) else {
+            return Err(Fault::channel_error("second 'channel.open' seen"));
         };
+        if let Some(user) = &self.user {
+            let broker = &self.common.broker;
+            broker.user_loads.open_channel(user, &broker.user_limits(user))?;
+        }
+        free.insert(Channel::default());
         self.outbox.lock().open_channel(number);
         let ok = channel::AMQPMethod::OpenOk(channel::OpenOk {});
         self.outbox.send(number, &AnyMethod::Channel(ok));
@@ -162,6 +166,8 @@ impl Session {
 
     /// The channel's number is free again.
     pub(super) fn forget_channel(&mut self, number: u16) {
-        self.channels.remove(&number);
+        if let (Some(_), Some(user)) = (self.channels.remove(&number), &self.user) {
+            self.common.broker.user_loads.close_channels(user, 1);
+        }
     }
 }

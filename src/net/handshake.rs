@@ -3,6 +3,7 @@
 use crate::auth::{MECHANISMS, Refused};
 use crate::broker::access::Access;
 use crate::broker::publish::Publisher;
+use crate::broker::vhost_rules::Admitted;
 use crate::net::server_properties::server_properties;
 use crate::net::session::Session;
 use crate::protocol::connection::{Connection, Step};
@@ -18,7 +19,9 @@ impl Session {
     pub(super) fn greet(&mut self, bytes: &[u8]) -> Option<usize> {
         let header = bytes.get(..PROTOCOL_HEADER.len())?;
         if header == PROTOCOL_HEADER || header == OTHER_HEADER {
-            self.outbox.send(0, &Connection::start(&server_properties(), MECHANISMS));
+            let cluster_name = self.common.broker.cluster_name();
+            let properties = server_properties(cluster_name.as_deref());
+            self.outbox.send(0, &Connection::start(&properties, MECHANISMS));
             return Some(header.len());
         }
         let what = match header {
@@ -81,15 +84,22 @@ impl Session {
         let missing = || Fault::not_allowed(format_args!("vhost {name} not found"));
         let vhost = broker.vhost(name).ok_or_else(missing)?;
         let Some(user) = self.user.clone() else { return Ok(()) };
-        let mut access = Access::new(broker.auth.clone(), user, vhost.name.clone());
+        let mut access = Access::new(broker.auth.clone(), user.clone(), vhost.name.clone());
         access.check_vhost()?;
+        // The order is RabbitMQ's.
+        if vhost.admit(self.id, &self.outbox, &user)? == Admitted::Ended {
+            return Err(missing());
+        }
+        if let Err(refused) = broker.user_loads.connect(&user, &broker.user_limits(&user)) {
+            vhost.connection_gone(self.id);
+            return Err(refused);
+        }
         self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone(), access));
         self.vhost = Some(vhost);
         let ok = self.connection.opened();
         self.outbox.send(0, &ok);
         self.set_heartbeat();
-        let user = self.user.as_ref().map_or("", |user| user.as_str());
-        tracing::info!(connection = %self.name(), user, vhost = name, "connection opened");
+        tracing::info!(connection = %self.name(), %user, vhost = name, "connection opened");
         Ok(())
     }
 }

@@ -15,8 +15,12 @@ const CAPABILITIES: [&str; 9] = [
     "direct_reply_to",
 ];
 
+/// What the cluster is called that was given no name.
+const CLUSTER_NAME: &str = "warren";
+
 /// The server-properties table.
-pub(super) fn server_properties() -> Table {
+pub(super) fn server_properties(cluster_name: Option<&str>) -> Table {
+    let cluster_name = cluster_name.unwrap_or(CLUSTER_NAME);
     let mut capabilities = TableBuilder::new();
     for capability in CAPABILITIES {
         capabilities.push(capability, Value::Bool(true));
@@ -24,7 +28,7 @@ pub(super) fn server_properties() -> Table {
     let capabilities = capabilities.build();
     TableBuilder::new()
         .with("capabilities", Value::Table(capabilities.as_ref()))
-        .with("cluster_name", Value::Text(b"warren"))
+        .with("cluster_name", Value::Text(cluster_name.as_bytes()))
         .with("copyright", Value::Text(b"The Warren authors"))
         .with("information", Value::Text(b"Licensed under the Apache License 2.0"))
         .with("platform", Value::Text(b"Rust"))

@@ -355,9 +355,12 @@ impl Session {
         for number in numbers {
             self.release_channel(number);
         }
-        self.channels.clear();
+        let channels = self.channels.drain().count();
         self.publisher = None;
         if let Some(vhost) = self.vhost.take() {
+            if let Some(user) = &self.user {
+                self.common.broker.user_loads.disconnect(user, channels);
+            }
             vhost.connection_gone(self.id);
             tracing::info!(connection = %self.name(), "connection closed");
         }

@@ -257,6 +257,13 @@ impl Fault {
         channel_fault(Code::PreconditionFailed, explanation.to_string())
     }
 
+    /// A vhost that has as many queues as it may have.
+    pub fn too_many_queues(queue: impl fmt::Display, vhost: impl fmt::Display, limit: u64) -> Self {
+        Self::precondition(format_args!(
+            "cannot declare queue '{queue}': queue limit in vhost '{vhost}' ({limit}) is reached"
+        ))
+    }
+
     /// if-unused on a queue or exchange that is used.
     pub fn in_use(what: &str, name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
         Self::precondition(format_args!("{what} {} in use", within(name, vhost)))
@@ -424,6 +431,33 @@ impl Fault {
         Self::not_allowed(format_args!("access to vhost '{vhost}' refused for user '{user}'"))
     }
 
+    /// A vhost that has as many connections as it may have.
+    pub fn too_many_connections(
+        vhost: impl fmt::Display,
+        user: impl fmt::Display,
+        limit: u64,
+    ) -> Self {
+        Self::not_allowed(format_args!(
+            "access to vhost '{vhost}' refused for user '{user}': connection limit ({limit}) is \
+             reached"
+        ))
+    }
+
+    /// A user who has as many connections as they may have.
+    pub fn too_many_user_connections(user: impl fmt::Display, limit: u64) -> Self {
+        Self::not_allowed(format_args!(
+            "connection refused for user '{user}': user connection limit ({limit}) is reached"
+        ))
+    }
+
+    /// A user who has as many channels as they may have.
+    pub fn too_many_user_channels(user: impl fmt::Display, limit: u64) -> Self {
+        Self::not_allowed(format_args!(
+            "number of channels opened for user '{user}' has reached the maximum allowed user \
+             limit of {limit}"
+        ))
+    }
+
     /// A consumer tag that the channel has already.
     pub fn consumer_tag_in_use(tag: impl fmt::Display) -> Self {
         Self::not_allowed(format_args!("attempt to reuse consumer tag '{tag}'"))
@@ -438,6 +472,11 @@ impl Fault {
                  the broker logfile."
             ),
         )
+    }
+
+    /// The vhost was deleted.
+    pub fn vhost_down(vhost: impl fmt::Display) -> Self {
+        Self::forced(format_args!("vhost '{vhost}' is down"))
     }
 
     /// The broker ends the connection.

@@ -2,6 +2,8 @@
 
 use super::exchange_options::{ExchangeDeclaration, ExchangeOptions};
 use crate::names::{ExchangeName, QueueId};
+use crate::policy::Governing;
+use crate::policy::effective::alternate_exchange;
 use crate::protocol::request::Binding;
 use crate::routing::{Kind, Router};
 
@@ -22,6 +24,8 @@ pub enum Destination {
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) declaration: ExchangeDeclaration,
+    /// Which policies govern it.
+    pub(super) governing: Governing,
     /// Where messages go that match no binding.
     pub(super) alternate: Option<ExchangeName>,
     pub(super) router: Router<Destination>,
@@ -37,7 +41,7 @@ pub struct Station {
 }
 
 impl Exchange {
-    pub(super) fn new(declaration: ExchangeDeclaration) -> Self {
+    pub(super) fn new(declaration: ExchangeDeclaration, governing: Governing) -> Self {
         let options = ExchangeOptions::parse(&declaration).unwrap_or_default();
         let router = match declaration.kind {
             Kind::ConsistentHash => Router::hashing(options.hash_on),
@@ -51,7 +55,20 @@ impl Exchange {
             | Kind::RecentHistory => Router::new(declaration.kind),
         };
         let station = options.history.map(|_| Box::new(Station { history: options.history }));
-        Self { declaration, alternate: options.alternate_exchange, router, station }
+        let alternate = alternate(&declaration, &governing);
+        Self { declaration, governing, alternate, router, station }
+    }
+
+    /// Has other policies govern it. Returns whether messages may go another way now.
+    pub(super) fn govern(&mut self, governing: Governing) -> bool {
+        if governing == self.governing {
+            return false;
+        }
+        let alternate = alternate(&self.declaration, &governing);
+        self.governing = governing;
+        let changed = alternate != self.alternate;
+        self.alternate = alternate;
+        changed
     }
 
     /// Whether it has this very binding.
@@ -65,4 +82,9 @@ impl Exchange {
         all.dedup();
         all
     }
+}
+
+fn alternate(declaration: &ExchangeDeclaration, governing: &Governing) -> Option<ExchangeName> {
+    let declared = ExchangeOptions::parse(declaration).unwrap_or_default().alternate_exchange;
+    alternate_exchange(declared, &governing.definition())
 }

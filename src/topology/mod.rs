@@ -1,19 +1,26 @@
-//! What exists in a vhost, by name: exchanges, queues and the bindings between them.
+//! What exists in a vhost, by name: exchanges, queues and the bindings between them, and the
+//! policies, parameters and properties that it has.
 //!
-//! Owns declarations and routing; decides whether a name may be declared, deleted or bound, and
-//! where a message goes. It must not know what queues hold or who consumes: whether a queue is
+//! Owns declarations and routing; decides whether a name may be declared, deleted or bound, where
+//! a message goes, and which policies govern what. It must not know what queues hold or who consumes: whether a queue is
 //! empty or unused is asked of the queue before [`Topology::remove_queue`] is called.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod bindings;
 mod exchange;
 pub mod exchange_options;
+pub mod governed;
+pub mod limits;
+pub mod parameters;
+pub mod properties;
 mod route;
 pub mod rows;
+mod vhost_rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::{ConnectionId, ExchangeName, QueueId, QueueName, VhostName};
+use crate::policy::{Governing, Object};
 use crate::protocol::fault::Fault;
 use crate::protocol::request::DeclareExchange;
 use crate::queue::options::{Declaration, Inequivalent, inequivalent};
@@ -50,6 +57,13 @@ pub struct Topology {
     owned: BTreeMap<ConnectionId, BTreeSet<QueueId>>,
     /// Which exchanges have bindings to a destination.
     bound: BTreeMap<Destination, BTreeSet<ExchangeId>>,
+    rules: governed::Rules,
+    /// Which policies govern a queue, where any do.
+    governed: BTreeMap<QueueId, Governing>,
+    parameters: parameters::Parameters,
+    properties: properties::Properties,
+    /// It is being deleted, and nothing comes into it any more.
+    ended: bool,
     /// What became of durable things since [`Topology::take_changes`].
     changes: Vec<RowChange>,
     /// Who was bound to exchanges with a history since [`Topology::take_newcomers`].
@@ -78,6 +92,11 @@ impl Topology {
             queues: BTreeMap::new(),
             owned: BTreeMap::new(),
             bound: BTreeMap::new(),
+            rules: governed::Rules::default(),
+            governed: BTreeMap::new(),
+            parameters: parameters::Parameters::new(),
+            properties: properties::Properties::default(),
+            ended: false,
             changes: Vec::new(),
             newcomers: Vec::new(),
         };
@@ -118,12 +137,14 @@ impl Topology {
         std::mem::take(&mut self.newcomers)
     }
 
-    /// Takes a row of the catalogue back, at start. Exchanges and queues come before bindings.
+    /// Takes a row of the catalogue back, at start. Policies come before what they govern, and
+    /// exchanges and queues before bindings.
     pub fn restore(&mut self, row: Row) {
         match row {
             Row::Exchange(declaration) => self.add_exchange(declaration),
             Row::Queue(id, declaration) => self.add_queue(id, declaration),
             Row::Binding(row) => self.restore_binding(&row),
+            Row::Rule(rule) => self.restore_rule(*rule),
         }
         self.changes.clear();
     }
@@ -174,7 +195,9 @@ impl Topology {
         if declaration.durable {
             self.changes.push(rows::exchange(&declaration));
         }
-        self.exchanges.insert(id, Exchange::new(declaration));
+        let name = declaration.name.as_str();
+        let governing = self.rules.governing(Object::Exchange { name });
+        self.exchanges.insert(id, Exchange::new(declaration, governing));
         self.version += 1;
     }
 
@@ -288,6 +311,7 @@ impl Topology {
         if let Some(owner) = declaration.declared.owner {
             self.owned.entry(owner).or_default().insert(id);
         }
+        self.govern_queue(id, &declaration);
         self.queues.insert(id, declaration);
         self.version += 1;
     }
@@ -296,6 +320,7 @@ impl Topology {
     pub fn remove_queue(&mut self, id: QueueId) {
         self.forget_destination(Destination::Queue(id));
         let Some(declaration) = self.queues.remove(&id) else { return };
+        self.governed.remove(&id);
         if declaration.declared.durable {
             self.changes.push(rows::gone(rows::queue(id, &declaration)));
         }

@@ -7,7 +7,11 @@
 //! b vhost source destination key arguments → nothing more
 //! ```
 //!
+//! Policies, parameters, limits and vhosts are in [`rules`].
+//!
 //! Keys are a letter and postcard-encoded strings, values start with their version.
+
+pub mod rules;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +42,8 @@ pub enum Row {
     Queue(QueueId, Declaration),
     /// A binding.
     Binding(BindingRow),
+    /// A policy, a parameter, a limit or a vhost.
+    Rule(Box<rules::Rule>),
 }
 
 /// A binding by the names of what it binds.
@@ -138,6 +144,9 @@ pub fn read(key: &[u8], value: &[u8]) -> Result<Row, BadRow> {
         b'x' => read_exchange(key, value).map(Row::Exchange),
         b'q' => read_queue(key, value).map(|(id, declaration)| Row::Queue(id, declaration)),
         b'b' => decoded(key).map(Row::Binding),
+        kind if rules::is_one(kind) => {
+            rules::read(kind, key, value).map(|rule| Row::Rule(Box::new(rule)))
+        }
         _ => Err(BadRow::Unknown),
     }
 }

@@ -18,6 +18,7 @@ use super::{Client, Login};
 pub(crate) struct TestBroker {
     server: Option<Server>,
     runtime: Option<Runtime>,
+    config: Config,
     directory: PathBuf,
 }
 
@@ -46,8 +47,21 @@ impl TestBroker {
         change(&mut config);
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime");
-        let server = runtime.block_on(Server::start(config)).expect("free ports");
-        Self { server: Some(server), runtime: Some(runtime), directory }
+        let server = runtime.block_on(Server::start(config.clone())).expect("free ports");
+        Self { server: Some(server), runtime: Some(runtime), config, directory }
+    }
+
+    /// Stops as on SIGTERM and starts again on the same directory, on other ports.
+    pub(crate) fn restart(&mut self) {
+        let stopped = self.begin_stop();
+        self.block_on(stopped).expect("stopped");
+        // The runtime first: its tasks hold the broker, which holds the directory.
+        drop(self.runtime.take());
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime");
+        let started = runtime.block_on(Server::start(self.config.clone()));
+        self.server = Some(started.expect("the directory is free"));
+        self.runtime = Some(runtime);
     }
 
     fn runtime(&self) -> &Runtime {

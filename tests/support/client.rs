@@ -328,13 +328,20 @@ impl Client {
     /// The whole handshake.
     #[track_caller]
     pub(crate) fn log_in(&mut self, login: &Login) {
+        self.ask_in(login);
+        self.expect(0, 10, 41);
+    }
+
+    /// The handshake up to connection.open. Returns connection.start.
+    #[track_caller]
+    pub(crate) fn ask_in(&mut self, login: &Login) -> Heard {
         self.say(&PROTOCOL_HEADER);
-        self.expect(0, 10, 10);
+        let start = self.expect(0, 10, 10);
         self.method(0, &login.start_ok());
         self.expect(0, 10, 30);
         self.tune(login);
         self.method(0, &login.open());
-        self.expect(0, 10, 41);
+        start
     }
 
     pub(crate) fn tune(&mut self, login: &Login) {

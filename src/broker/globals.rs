@@ -1,0 +1,124 @@
+//! What belongs to no vhost: global parameters, the cluster's name, the limits of users.
+//!
+//! What is changed here is durable once the log is so up to [`super::Shared::last_row`].
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Broker;
+use super::vhost_rules::Put;
+use crate::names::UserName;
+use crate::policy::Invalid;
+use crate::topology::limits::{Limits, LimitsOf};
+use crate::topology::parameters::{CLUSTER_NAME, check_global};
+use crate::topology::rows::rules::{self, Rule};
+use crate::topology::rows::{Row, gone};
+
+impl Broker {
+    /// The global parameters, by name.
+    pub fn global_parameters(&self) -> BTreeMap<String, Value> {
+        self.globals.read().parameters.clone()
+    }
+
+    /// A global parameter.
+    pub fn global_parameter(&self, name: &str) -> Option<Value> {
+        self.globals.read().parameters.get(name).cloned()
+    }
+
+    /// Adds or replaces a global parameter.
+    pub fn put_global_parameter(&self, name: &str, value: Value) -> Result<Put, Invalid> {
+        check_global(name, &value)?;
+        let mut globals = self.globals.write();
+        self.shared.write_rows(&[rules::global(name, &value)], &[]);
+        Ok(Put::of(globals.parameters.insert(name.to_owned(), value).is_none()))
+    }
+
+    /// Removes a global parameter. Returns whether there was one.
+    pub fn delete_global_parameter(&self, name: &str) -> bool {
+        let mut globals = self.globals.write();
+        let Some(value) = globals.parameters.remove(name) else { return false };
+        self.shared.write_rows(&[gone(rules::global(name, &value))], &[]);
+        true
+    }
+
+    /// The cluster's name, if it was given one.
+    pub fn cluster_name(&self) -> Option<String> {
+        let globals = self.globals.read();
+        globals.parameters.get(CLUSTER_NAME).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// The limits of all users that have any.
+    pub fn all_user_limits(&self) -> BTreeMap<UserName, Limits> {
+        self.globals.read().user_limits.clone()
+    }
+
+    /// The limits of a user.
+    pub fn user_limits(&self, user: &UserName) -> Limits {
+        self.globals.read().user_limits.get(user).cloned().unwrap_or_default()
+    }
+
+    /// Sets a user's limit: `max-connections` or `max-channels`. The caller knows the user.
+    pub fn set_user_limit(
+        &self,
+        user: &UserName,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), Invalid> {
+        self.change_user_limits(user, |limits| limits.with(LimitsOf::User, name, value))
+    }
+
+    /// Sets all of a user's limits, as definitions have them.
+    pub fn set_user_limits(&self, user: &UserName, limits: Limits) {
+        let set = self.change_user_limits(user, |_| Ok(limits));
+        debug_assert_eq!(set, Ok(()), "they were checked before");
+    }
+
+    /// Clears a user's limit, if it is set.
+    pub fn clear_user_limit(&self, user: &UserName, name: &str) {
+        let cleared = self.change_user_limits(user, |limits| Ok(limits.without(name)));
+        debug_assert_eq!(cleared, Ok(()), "fewer limits are as good as more");
+    }
+
+    /// A user is gone: so are their limits.
+    pub fn forget_user_limits(&self, user: &UserName) {
+        self.set_user_limits(user, Limits::default());
+    }
+
+    fn change_user_limits(
+        &self,
+        user: &UserName,
+        change: impl FnOnce(&Limits) -> Result<Limits, Invalid>,
+    ) -> Result<(), Invalid> {
+        let mut globals = self.globals.write();
+        let before = globals.user_limits.get(user).cloned().unwrap_or_default();
+        let limits = change(&before)?;
+        if limits == before {
+            return Ok(());
+        }
+        let row = rules::user_limits(user, &limits);
+        if limits.is_empty() {
+            globals.user_limits.remove(user);
+            self.shared.write_rows(&[gone(row)], &[]);
+        } else {
+            globals.user_limits.insert(user.clone(), limits);
+            self.shared.write_rows(&[row], &[]);
+        }
+        Ok(())
+    }
+
+    /// Takes a row of the catalogue back, at start.
+    pub(super) fn restore_global(&self, row: Row) {
+        let Row::Rule(rule) = row else { return };
+        let mut globals = self.globals.write();
+        match *rule {
+            Rule::Global(name, value) => {
+                globals.parameters.insert(name, value);
+            }
+            Rule::UserLimits(user, limits) => {
+                globals.user_limits.insert(user, limits);
+            }
+            Rule::Vhost(..) | Rule::Policy(..) | Rule::Parameter { .. } => {}
+        }
+    }
+}
