@@ -97,7 +97,9 @@ impl Topology {
                 let kind = self.queues.get(&id).and_then(Declaration::kind);
                 match kind.unwrap_or_default() {
                     QueueKind::Classic => Ok(()),
-                    other => Err(BadBinding::QueueKind(other.module())),
+                    other @ (QueueKind::Quorum | QueueKind::Stream) => {
+                        Err(BadBinding::QueueKind(other.module()))
+                    }
                 }
             }
         }

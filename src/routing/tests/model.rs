@@ -141,9 +141,10 @@ fn run(kind: Kind, commands: Vec<Command>) {
                 let headers = table(&headers);
                 let mut found = Vec::new();
                 let keys = [key.as_bytes()];
-                let headers = Some(headers.as_ref());
-                router.route(&Envelope { headers, ..Envelope::with_keys(&keys) }, &mut found);
-                let expected = model.route(&key, headers.expect("there"));
+                let headers = headers.as_ref();
+                let message = Envelope { headers: Some(headers), ..Envelope::with_keys(&keys) };
+                router.route(&message, &mut found);
+                let expected = model.route(&key, headers);
                 assert_eq!(found, expected, "{kind:?} {key:?} {headers:?}");
             }
         }
