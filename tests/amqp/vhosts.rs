@@ -1,6 +1,7 @@
 //! Vhosts come and go, and have limits, as users do.
 
 use serde_json::{Map, json};
+use warren::auth::{Pattern, Permission};
 use warren::broker::vhost_rules::Put;
 use warren::broker::vhosts::NotDeleted;
 use warren::names::UserName;
@@ -14,8 +15,13 @@ fn to_v() -> Login {
 }
 
 fn add(broker: &TestBroker) {
-    let put = broker.server().broker().put_vhost("v", &Map::new());
-    assert_eq!(put, Ok(Put::Created));
+    let inside = broker.server().broker();
+    assert_eq!(inside.put_vhost("v", &Map::new()), Ok(Put::Created));
+    let all = || Pattern::parse(".*").expect("good");
+    let [configure, write, read] = [all(), all(), all()];
+    let (vhost, user) = ("v".into(), "guest".into());
+    let permission = Permission { vhost, user, configure, write, read };
+    inside.auth.put_permission(permission, "test").expect("put");
 }
 
 /// A client on channel 1 of vhost v.
