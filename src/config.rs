@@ -4,11 +4,15 @@
 //! The command line wins over the environment, the environment over the file. Handed down as
 //! values, never a global: several brokers may run in one process.
 
+mod security;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+pub use security::{ExternalLogin, Mechanism, TlsConfig, TlsVersion, VerifyPeer};
 
 /// All settings. `config.toml` in the repository says when to change which.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,8 @@ pub struct Config {
     pub defaults: DefaultsConfig,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// TLS.
+    pub tls: TlsConfig,
     /// What the broker tells about itself.
     pub log: LogConfig,
     /// Threads.
@@ -109,6 +115,8 @@ pub struct AmqpConfig {
     pub max_connections: usize,
     /// Connections that the system keeps for the broker to accept.
     pub backlog: u32,
+    /// Addresses and networks of proxies, which have to send PROXY headers.
+    pub proxies: Vec<String>,
 }
 
 /// The HTTP port.
@@ -174,6 +182,14 @@ pub struct AuthConfig {
     pub password_hashing: PasswordHashing,
     /// How many characters a new password has at least.
     pub min_password_length: usize,
+    /// The SASL mechanisms that are offered.
+    pub mechanisms: Vec<Mechanism>,
+    /// Who comes in with ANONYMOUS.
+    pub anonymous_user: String,
+    /// What in a client's certificate is its user, for EXTERNAL.
+    pub external_login: ExternalLogin,
+    /// Whether attempts to log in are counted for each address and name.
+    pub track_attempt_source: bool,
 }
 
 /// How new passwords are hashed; what was hashed otherwise stays good.
@@ -245,6 +261,7 @@ impl Default for AmqpConfig {
             close_timeout: 10,
             max_connections: 0,
             backlog: 4096,
+            proxies: Vec::new(),
         }
     }
 }
@@ -287,7 +304,14 @@ impl Default for DefaultsConfig {
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { password_hashing: PasswordHashing::default(), min_password_length: 1 }
+        Self {
+            password_hashing: PasswordHashing::default(),
+            min_password_length: 1,
+            mechanisms: vec![Mechanism::Plain, Mechanism::Amqplain],
+            anonymous_user: String::new(),
+            external_login: ExternalLogin::default(),
+            track_attempt_source: false,
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub mod config;
 pub mod store;
 
 pub mod auth;
+pub mod transport;
 
 pub mod broker;
 

@@ -1,5 +1,6 @@
 //! The `warren` command: arguments → config → server → signal → stop.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -126,9 +127,13 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
             version = env!("CARGO_PKG_VERSION"),
             "Warren is ready"
         );
+        if let Some(amqps) = server.tls_address() {
+            tracing::info!(%amqps, "with TLS");
+        }
         let failure = tokio::select! {
             end = wait_for_the_end() => end.map(|()| None)?,
             failure = server.store_failed() => Some(failure),
+            never = reload_on_hangup(&server) => match never? {},
         };
         tracing::info!("stopping");
         server.stop().await;
@@ -166,6 +171,18 @@ fn log(config: &LogConfig) -> anyhow::Result<()> {
         LogFormat::Json => lines.json().init(),
     }
     Ok(())
+}
+
+/// Reads certificates again on each SIGHUP.
+async fn reload_on_hangup(server: &Server) -> anyhow::Result<Infallible> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        hangup.recv().await;
+        match server.reload_certificates() {
+            Ok(()) => tracing::info!("certificates were read again"),
+            Err(why) => tracing::error!("certificates stay as they were: {why}"),
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

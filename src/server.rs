@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -25,6 +26,7 @@ use crate::broker::Broker;
 use crate::config::Config;
 use crate::protocol::fault::Fault;
 use crate::store::{CannotOpen, Failure};
+use crate::transport::{BadRange, BadTls, Ranges, Tls, Transport};
 use crate::{management, net};
 
 /// How often it is looked whether there is memory for messages again, and whether the store is
@@ -35,6 +37,8 @@ const WATCH: Duration = Duration::from_millis(50);
 pub struct Server {
     broker: Arc<Broker>,
     amqp_address: SocketAddr,
+    tls_address: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
     http_address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -55,6 +59,12 @@ pub enum CannotStart {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] CannotOpen),
+    /// Certificates or keys cannot be used.
+    #[error(transparent)]
+    Tls(#[from] BadTls),
+    /// A proxy's address cannot be read.
+    #[error("amqp.proxies: {0}")]
+    Proxies(BadRange),
     /// The default user cannot be made.
     #[error("settings under [defaults]: {0}")]
     Defaults(#[from] AccountError),
@@ -66,24 +76,46 @@ impl Server {
         let amqp = SocketAddr::new(config.amqp.bind, config.amqp.port);
         let http = SocketAddr::new(config.http.bind, config.http.port);
         let port = |what, address| move |why| CannotStart::Port { what, address, why };
-        let amqp_listener = net::listener::listen(&config.amqp).map_err(port("AMQP", amqp))?;
+        let amqp_listener =
+            net::listener::listen(&config.amqp, config.amqp.port).map_err(port("AMQP", amqp))?;
         let amqp_address = amqp_listener.local_addr().map_err(port("AMQP", amqp))?;
-        let http_listener =
-            tokio::net::TcpListener::bind(http).await.map_err(port("HTTP", http))?;
+        let http_listener = TcpListener::bind(http).await.map_err(port("HTTP", http))?;
         let http_address = http_listener.local_addr().map_err(port("HTTP", http))?;
+        let proxies = Ranges::parse(&config.amqp.proxies).map_err(CannotStart::Proxies)?;
+        let timeout = Duration::from_secs(config.tls.handshake_timeout);
+        let plain = Transport { proxies, tls: None, timeout };
+        let tls = Tls::load(&config.tls)?.map(Arc::new);
+        let tls_port = tls.as_ref().map(|_| listen_for_tls(&config)).transpose()?;
         let broker = Arc::new(Broker::open(config)?);
         broker.auth.begin(&broker.config.defaults)?;
-        let tasks = vec![
-            tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker))),
+        let mut tasks = vec![
+            tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), plain.clone())),
             tokio::spawn(management::serve(http_listener)),
             tokio::spawn(watch_memory(Arc::clone(&broker))),
         ];
-        Ok(Self { broker, amqp_address, http_address, tasks })
+        let mut tls_address = None;
+        if let Some((listener, address)) = tls_port {
+            tls_address = Some(address);
+            let encrypted = Transport { tls: tls.clone(), ..plain };
+            let accept = net::listener::accept(listener, Arc::clone(&broker), encrypted);
+            tasks.push(tokio::spawn(accept));
+        }
+        Ok(Self { broker, amqp_address, tls_address, http_address, tls, tasks })
     }
 
     /// Where AMQP clients connect to.
     pub fn amqp_address(&self) -> SocketAddr {
         self.amqp_address
+    }
+
+    /// Where AMQP clients connect to with TLS, if they can.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
+    }
+
+    /// Reads certificates and keys again. If they cannot be used, those in use stay.
+    pub fn reload_certificates(&self) -> Result<(), BadTls> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
     /// Where the HTTP port is.
@@ -126,6 +158,15 @@ impl Server {
             );
         }
     }
+}
+
+/// Opens the TLS port.
+fn listen_for_tls(config: &Config) -> Result<(TcpListener, SocketAddr), CannotStart> {
+    let address = SocketAddr::new(config.amqp.bind, config.tls.amqp_port);
+    let failed = |why| CannotStart::Port { what: "AMQP TLS", address, why };
+    let listener = net::listener::listen(&config.amqp, config.tls.amqp_port).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Wakes publishers that wait for memory once there is some.

@@ -17,16 +17,17 @@ const MAY_USE: &[(&str, &str)] = &[
     ("topology", "names message wire protocol routing queue policy"),
     ("config", ""),
     ("store", "names message config"),
+    ("transport", "config"),
     ("auth", "names wire topology config"),
     ("broker", "names message wire protocol routing queue policy topology config store auth"),
-    ("net", "names message wire protocol queue config store auth broker"),
+    ("net", "names message wire protocol queue config store transport auth broker"),
     ("metrics", "names config broker"),
     (
         "management",
         "names message wire protocol routing queue policy topology config auth broker metrics",
     ),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
-    ("server", "names protocol config store auth broker net metrics management"),
+    ("server", "names protocol config store transport auth broker net metrics management"),
     ("main", "config perf server store"),
     ("lib", ""),
 ];

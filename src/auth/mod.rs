@@ -6,6 +6,7 @@
 //! (target `warren::audit`), and return the log position that makes the change safe.
 
 mod accounts;
+mod attempts;
 mod login;
 pub mod password;
 mod pattern;
@@ -21,14 +22,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 pub use accounts::{AccountError, Permission, TopicPermission, User};
-pub use login::Refused;
+pub use attempts::{Attempts, Source};
+pub use login::{CertificateNames, Origin, Refused};
 pub use pattern::{BadPattern, Pattern, TopicPattern};
-pub use sasl::{BadResponse, MECHANISMS};
+pub use sasl::BadResponse;
 
 use crate::config::{AuthConfig, DefaultsConfig};
 use crate::names::{LogPosition, UserName};
 use crate::topology::rows::{BadRow, RowChange};
 use accounts::Accounts;
+use attempts::Counters;
 use password::{HashingAlgorithm, PasswordHash};
 
 /// What writes rows down, in the order in which they are made.
@@ -41,6 +44,7 @@ pub struct Auth {
     version: AtomicU64,
     write_rows: WriteRows,
     config: AuthConfig,
+    attempts: Counters,
     loopback_only: Vec<UserName>,
     /// What the passwords of users that do not exist are compared with.
     hash_of_nobody: PasswordHash,
@@ -78,6 +82,7 @@ impl Auth {
             accounts: RwLock::default(),
             version: AtomicU64::new(0),
             write_rows: Box::new(write_rows),
+            attempts: Counters::new(config.track_attempt_source),
             config,
             loopback_only: defaults.loopback_users.iter().map(|name| name[..].into()).collect(),
             hash_of_nobody: PasswordHash::of(b"nobody", algorithm),

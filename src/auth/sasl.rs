@@ -1,15 +1,17 @@
 //! SASL mechanisms: what a client's response says.
 
 use super::Refused;
+use crate::config::Mechanism;
 use crate::wire::table::{TableRef, Value};
 
-/// The mechanisms, as connection.start names them.
-pub const MECHANISMS: &str = "PLAIN AMQPLAIN";
-
 /// What a response comes to.
-pub(super) struct Login<'a> {
-    pub(super) user: &'a [u8],
-    pub(super) password: &'a [u8],
+pub(super) enum Login<'a> {
+    /// A name and a password.
+    Password { user: &'a [u8], password: &'a [u8] },
+    /// Whoever the client's certificate names.
+    Certificate,
+    /// Whoever the settings name.
+    Anonymous,
 }
 
 /// A response that is not what its mechanism asks for.
@@ -23,12 +25,28 @@ pub enum BadResponse {
     Amqplain,
 }
 
-/// Reads a response.
-pub(super) fn read<'a>(mechanism: &str, response: &'a [u8]) -> Result<Login<'a>, Refused> {
+/// A mechanism's name.
+pub(super) fn name(mechanism: Mechanism) -> &'static str {
     match mechanism {
-        "PLAIN" => Ok(plain(response).ok_or(BadResponse::Plain)?),
-        "AMQPLAIN" => Ok(amqplain(response).ok_or(BadResponse::Amqplain)?),
-        other => Err(Refused::UnknownMechanism(other.into())),
+        Mechanism::Plain => "PLAIN",
+        Mechanism::Amqplain => "AMQPLAIN",
+        Mechanism::External => "EXTERNAL",
+        Mechanism::Anonymous => "ANONYMOUS",
+    }
+}
+
+/// Reads a response to one of the mechanisms that were offered; their names are case sensitive.
+pub(super) fn read<'a>(
+    mut offered: impl Iterator<Item = Mechanism>,
+    mechanism: &str,
+    response: &'a [u8],
+) -> Result<Login<'a>, Refused> {
+    let chosen = offered.find(|each| name(*each) == mechanism);
+    match chosen.ok_or_else(|| Refused::UnknownMechanism(mechanism.into()))? {
+        Mechanism::Plain => Ok(plain(response).ok_or(BadResponse::Plain)?),
+        Mechanism::Amqplain => Ok(amqplain(response).ok_or(BadResponse::Amqplain)?),
+        Mechanism::External => Ok(Login::Certificate),
+        Mechanism::Anonymous => Ok(Login::Anonymous),
     }
 }
 
@@ -36,7 +54,7 @@ pub(super) fn read<'a>(mechanism: &str, response: &'a [u8]) -> Result<Login<'a>,
 fn plain(response: &[u8]) -> Option<Login<'_>> {
     let parts: Vec<&[u8]> = response.split(|byte| *byte == 0).collect();
     let [_identity, user, password] = parts[..] else { return None };
-    Some(Login { user, password })
+    Some(Login::Password { user, password })
 }
 
 fn amqplain(response: &[u8]) -> Option<Login<'_>> {
@@ -45,5 +63,5 @@ fn amqplain(response: &[u8]) -> Option<Login<'_>> {
         Some(Value::Text(text)) => Some(text),
         Some(_) | None => None,
     };
-    Some(Login { user: field("LOGIN")?, password: field("PASSWORD")? })
+    Some(Login::Password { user: field("LOGIN")?, password: field("PASSWORD")? })
 }

@@ -6,10 +6,24 @@ use parking_lot::Mutex;
 
 use super::password::HashingAlgorithm;
 use super::*;
-use crate::config::PasswordHashing;
+use crate::config::{ExternalLogin, Mechanism, PasswordHashing};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const AWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+fn from(address: IpAddr) -> Origin {
+    Origin::of("amqp091", address)
+}
+
+/// Who comes in with a response.
+fn log_in(
+    auth: &Auth,
+    mechanism: &str,
+    response: &[u8],
+    address: IpAddr,
+) -> Result<UserName, Refused> {
+    auth.log_in(mechanism, response, &from(address)).map(|user| user.name.clone())
+}
 
 /// What was written, last value first.
 type Written = Arc<Mutex<Vec<RowChange>>>;
@@ -79,33 +93,33 @@ fn topic_permission(user: &str, exchange: &str) -> TopicPermission {
 #[test]
 fn right_credentials_in_both_mechanisms() {
     let guest = Ok(UserName::from("guest"));
-    assert_eq!(auth().log_in("PLAIN", b"\0guest\0guest", HERE), guest);
+    assert_eq!(log_in(&auth(), "PLAIN", b"\0guest\0guest", HERE), guest);
     let table = b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05guest";
-    assert_eq!(auth().log_in("AMQPLAIN", table, HERE), guest);
+    assert_eq!(log_in(&auth(), "AMQPLAIN", table, HERE), guest);
 }
 
 #[test]
 fn wrong_credentials() {
     let refused = Err(Refused::InvalidCredentials("guest".into()));
-    assert_eq!(auth().log_in("PLAIN", b"\0guest\0wrong", HERE), refused);
-    assert_eq!(auth().log_in("PLAIN", b"\0guest\0", HERE), refused);
+    assert_eq!(log_in(&auth(), "PLAIN", b"\0guest\0wrong", HERE), refused);
+    assert_eq!(log_in(&auth(), "PLAIN", b"\0guest\0", HERE), refused);
     let refused = Err(Refused::InvalidCredentials("nobody".into()));
-    assert_eq!(auth().log_in("PLAIN", b"\0nobody\0", HERE), refused);
+    assert_eq!(log_in(&auth(), "PLAIN", b"\0nobody\0", HERE), refused);
     // Whatever unknown users are compared with is no password of theirs.
-    assert_eq!(auth().log_in("PLAIN", b"\0nobody\0nobody", HERE), refused);
+    assert_eq!(log_in(&auth(), "PLAIN", b"\0nobody\0nobody", HERE), refused);
 }
 
 #[test]
 fn guest_stays_at_home() {
     let refused = Err(Refused::NotLoopback("guest".into()));
-    assert_eq!(auth().log_in("PLAIN", b"\0guest\0guest", AWAY), refused);
+    assert_eq!(log_in(&auth(), "PLAIN", b"\0guest\0guest", AWAY), refused);
     let mapped = "::ffff:127.0.0.1".parse().expect("an address");
-    assert!(auth().log_in("PLAIN", b"\0guest\0guest", mapped).is_ok());
+    assert!(log_in(&auth(), "PLAIN", b"\0guest\0guest", mapped).is_ok());
 }
 
 #[test]
 fn what_cannot_be_read() {
-    let refused = |mechanism, response: &[u8]| auth().log_in(mechanism, response, HERE);
+    let refused = |mechanism, response: &[u8]| log_in(&auth(), mechanism, response, HERE);
     assert_eq!(refused("COMPAT", b""), Err(Refused::UnknownMechanism("COMPAT".into())));
     for response in [&b""[..], b"guest guest", b"\0guest", b"\0guest\0guest\0guest"] {
         assert!(matches!(refused("PLAIN", response), Err(Refused::Malformed(_))));
@@ -116,13 +130,73 @@ fn what_cannot_be_read() {
 }
 
 #[test]
+fn a_certificate_names_its_user() {
+    let certificate = CertificateNames {
+        distinguished_name: "CN=anna,O=Warren".into(),
+        common_name: Some("anna".into()),
+        alternative_name: None,
+    };
+    let certified = Origin { certificate: Some(certificate), ..from(AWAY) };
+    let comes_in = |external_login, origin: &Origin| {
+        let mechanisms = vec![Mechanism::Plain, Mechanism::External];
+        let config = AuthConfig { mechanisms, external_login, ..AuthConfig::default() };
+        let (auth, _) = empty(config);
+        for name in ["anna", "CN=anna,O=Warren"] {
+            auth.put_user(name, Credentials::None, vec![], "test").expect("put");
+        }
+        auth.log_in("EXTERNAL", b"", origin).map(|user| user.name.to_string())
+    };
+    let by_subject = comes_in(ExternalLogin::DistinguishedName, &certified);
+    assert_eq!(by_subject, Ok("CN=anna,O=Warren".into()));
+    assert_eq!(comes_in(ExternalLogin::CommonName, &certified), Ok("anna".into()));
+    let by_alternative = comes_in(ExternalLogin::SubjectAlternativeName, &certified);
+    assert_eq!(by_alternative, Err(Refused::NamelessCertificate));
+    // Without a certificate the mechanism is not even offered.
+    let unknown = Err(Refused::UnknownMechanism("EXTERNAL".into()));
+    assert_eq!(comes_in(ExternalLogin::CommonName, &from(AWAY)), unknown);
+}
+
+#[test]
+fn mechanisms_are_those_of_the_settings() {
+    assert_eq!(auth().mechanisms(&from(HERE)), "PLAIN AMQPLAIN");
+    let unknown = Err(Refused::UnknownMechanism("ANONYMOUS".into()));
+    assert_eq!(log_in(&auth(), "ANONYMOUS", b"", HERE), unknown);
+    let config = AuthConfig {
+        mechanisms: vec![Mechanism::Anonymous],
+        anonymous_user: "guest".into(),
+        ..AuthConfig::default()
+    };
+    let (auth, _) = empty(config);
+    auth.begin(&DefaultsConfig::default()).expect("good defaults");
+    assert_eq!(auth.mechanisms(&from(HERE)), "ANONYMOUS");
+    assert_eq!(log_in(&auth, "ANONYMOUS", b"", HERE), Ok("guest".into()));
+    let refused = Err(Refused::NotLoopback("guest".into()));
+    assert_eq!(log_in(&auth, "ANONYMOUS", b"", AWAY), refused);
+    let unknown = Err(Refused::UnknownMechanism("PLAIN".into()));
+    assert_eq!(log_in(&auth, "PLAIN", b"\0guest\0guest", HERE), unknown);
+}
+
+#[test]
+fn attempts_are_counted() {
+    let auth = auth();
+    for (response, address) in
+        [(&b"\0guest\0guest"[..], HERE), (b"\0guest\0guest", AWAY), (b"guest", HERE)]
+    {
+        let _ = log_in(&auth, "PLAIN", response, address);
+    }
+    assert_eq!(auth.attempts(), [("amqp091", Attempts { succeeded: 1, failed: 2 })]);
+    auth.forget_attempts();
+    assert!(auth.attempts().is_empty());
+}
+
+#[test]
 fn a_user_comes_changes_and_goes() {
     let auth = auth();
     let put = |word, tags: &[&str]| {
         let tags = tags.iter().map(|&tag| tag.into()).collect();
         auth.put_user("anna", password(word), tags, "test").expect("put").new
     };
-    let comes_in = |word: &str| auth.check_password("anna", word.as_bytes(), AWAY).is_ok();
+    let comes_in = |word: &str| auth.check_password("anna", word.as_bytes(), &from(AWAY)).is_ok();
     assert!(put("one", &["monitoring"]));
     assert!(comes_in("one") && !comes_in("two"));
     assert!(!put("two", &[]), "changed, not new");
@@ -157,9 +231,9 @@ fn new_passwords_are_hashed_as_the_setting_says_and_old_ones_stay_good() {
     let old = PasswordHash::of(b"secret", HashingAlgorithm::Md5);
     auth.put_user("old", Credentials::Hash(old), vec![], "test").expect("put");
     for (name, algorithm) in [("new", HashingAlgorithm::Argon2id), ("old", HashingAlgorithm::Md5)] {
-        let user = auth.check_password(name, b"secret", AWAY).expect("right");
+        let user = auth.check_password(name, b"secret", &from(AWAY)).expect("right");
         assert_eq!(user.password.algorithm(), algorithm);
-        assert!(auth.check_password(name, b"Secret", AWAY).is_err());
+        assert!(auth.check_password(name, b"Secret", &from(AWAY)).is_err());
     }
 }
 

@@ -1,6 +1,9 @@
 //! The start of a connection: protocol header, login, tuning, vhost.
 
-use crate::auth::{MECHANISMS, Refused};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
+
+use crate::auth::{CertificateNames, Origin, Refused};
 use crate::broker::access::Access;
 use crate::broker::publish::Publisher;
 use crate::broker::vhost_rules::Admitted;
@@ -21,7 +24,8 @@ impl Session {
         if header == PROTOCOL_HEADER || header == OTHER_HEADER {
             let cluster_name = self.common.broker.cluster_name();
             let properties = server_properties(cluster_name.as_deref());
-            self.outbox.send(0, &Connection::start(&properties, MECHANISMS));
+            let mechanisms = self.common.broker.auth.mechanisms(&self.origin());
+            self.outbox.send(0, &Connection::start(&properties, &mechanisms));
             return Some(header.len());
         }
         let what = match header {
@@ -55,9 +59,14 @@ impl Session {
     }
 
     fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Result<(), Fault> {
-        let refused = match self.common.broker.auth.log_in(mechanism, response, self.peer.ip()) {
+        let auth = &self.common.broker.auth;
+        let check = || auth.log_in(mechanism, response, &self.origin());
+        // A hash that is slow on purpose must not keep other connections waiting.
+        let may_wait = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let checked = if auth.is_slow() && may_wait { block_in_place(check) } else { check() };
+        let refused = match checked {
             Ok(user) => {
-                self.user = Some(user);
+                self.user = Some(user.name.clone());
                 let tune = self.connection.authenticated();
                 self.outbox.send(0, &tune);
                 return Ok(());
@@ -68,7 +77,9 @@ impl Session {
         match refused {
             Refused::UnknownMechanism(_) => Err(Fault::command_invalid(refused)),
             Refused::Malformed(_) => Err(Fault::syntax(refused)),
-            Refused::InvalidCredentials(_) | Refused::NotLoopback(_) => {
+            Refused::InvalidCredentials(_)
+            | Refused::NotLoopback(_)
+            | Refused::NamelessCertificate => {
                 if self.connection.client().is_capable_of("authentication_failure_close") {
                     return Err(Fault::login_refused(mechanism));
                 }
@@ -77,6 +88,16 @@ impl Session {
                 Ok(())
             }
         }
+    }
+
+    fn origin(&self) -> Origin {
+        let certificate = self.tls.as_ref().and_then(|facts| facts.certificate.as_ref());
+        let certificate = certificate.map(|each| CertificateNames {
+            distinguished_name: each.subject.clone(),
+            common_name: each.common_name.clone(),
+            alternative_name: each.alternative_name.clone(),
+        });
+        Origin { certificate, ..Origin::of("amqp091", self.peer.ip()) }
     }
 
     fn open(&mut self, name: &str) -> Result<(), Fault> {

@@ -10,13 +10,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::session::{Common, serve};
 use crate::broker::Broker;
 use crate::config::AmqpConfig;
+use crate::transport::Transport;
 
 /// How long to wait when the system has no file descriptor left for another connection.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
 /// Opens the port.
-pub fn listen(config: &AmqpConfig) -> io::Result<TcpListener> {
-    let address = SocketAddr::new(config.bind, config.port);
+pub fn listen(config: &AmqpConfig, port: u16) -> io::Result<TcpListener> {
+    let address = SocketAddr::new(config.bind, port);
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -24,11 +25,12 @@ pub fn listen(config: &AmqpConfig) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the task is ended.
-pub async fn accept(listener: TcpListener, broker: Arc<Broker>) {
+pub async fn accept(listener: TcpListener, broker: Arc<Broker>, transport: Transport) {
     let common = Arc::new(Common { broker });
+    let transport = Arc::new(transport);
     loop {
         match listener.accept().await {
-            Ok((socket, peer)) => welcome(&common, socket, peer),
+            Ok((socket, peer)) => welcome(&common, &transport, socket, peer),
             Err(error) => {
                 tracing::error!(%error, "cannot accept a connection");
                 tokio::time::sleep(OUT_OF_SOCKETS).await;
@@ -37,9 +39,11 @@ pub async fn accept(listener: TcpListener, broker: Arc<Broker>) {
     }
 }
 
-fn welcome(common: &Arc<Common>, socket: TcpStream, peer: SocketAddr) {
+fn welcome(common: &Arc<Common>, transport: &Arc<Transport>, socket: TcpStream, peer: SocketAddr) {
     let max = common.broker.config.amqp.max_connections;
-    if max != 0 && common.broker.peers.len() >= max {
+    // Those that are shaking hands count too: nobody is to hold sockets without end.
+    let there = common.broker.peers.len() + Arc::strong_count(transport) - 1;
+    if max != 0 && there >= max {
         tracing::warn!(%peer, "refused: amqp.max_connections ({max}) is reached");
         return;
     }
@@ -47,5 +51,15 @@ fn welcome(common: &Arc<Common>, socket: TcpStream, peer: SocketAddr) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    tokio::spawn(serve(Arc::clone(common), socket, peer));
+    let common = Arc::clone(common);
+    let handshake = Arc::clone(transport);
+    tokio::spawn(async move {
+        match handshake.prepare(socket, peer).await {
+            Ok(ready) => {
+                drop(handshake);
+                serve(common, ready).await;
+            }
+            Err(error) => tracing::warn!(%peer, "connection refused: {error}"),
+        }
+    });
 }

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
 
 use crate::broker::memory::BufferPool;
+use crate::transport::Reader;
 
 /// Bytes that wait to be understood, at the front of a larger piece of memory.
 pub(super) struct ReadBuffer {
@@ -36,7 +36,7 @@ impl ReadBuffer {
     /// has arrived.
     pub(super) async fn fill(
         &mut self,
-        from: &mut OwnedReadHalf,
+        from: &mut Reader,
         pool: &BufferPool,
     ) -> std::io::Result<Option<usize>> {
         if self.memory.len() < self.filled + self.size / 2 {

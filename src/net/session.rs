@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::read_buffer::ReadBuffer;
@@ -25,6 +23,7 @@ use crate::protocol::connection::{Connection, Offer};
 use crate::protocol::content::Limits;
 use crate::protocol::fault::{Fault, Scope};
 use crate::store::Registration;
+use crate::transport::{Reader, Ready, TlsFacts};
 use crate::wire::frame::OVERHEAD;
 use crate::wire::method::{AnyMethod, connection};
 
@@ -43,6 +42,8 @@ pub(super) struct Common {
 pub(super) struct Session {
     pub(super) common: Arc<Common>,
     pub(super) peer: SocketAddr,
+    /// What TLS found out, if it is spoken.
+    pub(super) tls: Option<TlsFacts>,
     pub(super) id: ConnectionId,
     pub(super) outbox: Arc<Outbox>,
     pub(super) connection: Connection,
@@ -83,14 +84,15 @@ pub(super) struct Session {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(common: Arc<Common>, socket: TcpStream, peer: SocketAddr) {
-    let (mut read, write) = socket.into_split();
+pub(super) async fn serve(common: Arc<Common>, ready: Ready) {
+    let Ready { stream, peer, tls } = ready;
+    let (mut read, write) = stream.split();
     let limits = &common.broker.config.limits;
     let outbox = Arc::new(Outbox::new(limits.outbox, Arc::clone(&common.broker.write_buffers)));
     let id = common.broker.peers.join(&outbox);
     let close_timeout = Duration::from_secs(common.broker.config.amqp.close_timeout);
     let writer = tokio::spawn(writer::run(Arc::clone(&outbox), write));
-    let mut session = Session::new(common, peer, id, Arc::clone(&outbox));
+    let mut session = Session::new(common, (peer, tls), id, Arc::clone(&outbox));
     session.run(&mut read).await;
     session.release();
     if session.refused {
@@ -103,20 +105,7 @@ pub(super) async fn serve(common: Arc<Common>, socket: TcpStream, peer: SocketAd
     if timeout(close_timeout, writer).await.is_err() {
         abort.abort();
     } else {
-        let _ = timeout(close_timeout, drain(&read)).await;
-    }
-}
-
-/// Reads and forgets until the peer is done.
-async fn drain(read: &OwnedReadHalf) {
-    let mut nothing = [0; 1024];
-    while read.readable().await.is_ok() {
-        match read.try_read(&mut nothing) {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
+        let _ = timeout(close_timeout, read.drain()).await;
     }
 }
 
@@ -130,7 +119,12 @@ impl Drop for Session {
 }
 
 impl Session {
-    fn new(common: Arc<Common>, peer: SocketAddr, id: ConnectionId, outbox: Arc<Outbox>) -> Self {
+    fn new(
+        common: Arc<Common>,
+        (peer, tls): (SocketAddr, Option<TlsFacts>),
+        id: ConnectionId,
+        outbox: Arc<Outbox>,
+    ) -> Self {
         let config = &common.broker.config;
         let offer = Offer {
             frame_max: config.amqp.frame_max,
@@ -145,6 +139,7 @@ impl Session {
         Self {
             common,
             peer,
+            tls,
             id,
             outbox,
             connection: Connection::new(offer),
@@ -172,7 +167,7 @@ impl Session {
         }
     }
 
-    async fn run(&mut self, read: &mut OwnedReadHalf) {
+    async fn run(&mut self, read: &mut Reader) {
         let mut buffer = ReadBuffer::new(self.common.broker.config.limits.read_buffer);
         let outbox = Arc::clone(&self.outbox);
         // One timer for the connection's life: setting one for each read would cost more than
@@ -202,7 +197,7 @@ impl Session {
     }
 
     /// Reads what there is and handles it.
-    async fn read(&mut self, read: &mut OwnedReadHalf, buffer: &mut ReadBuffer) {
+    async fn read(&mut self, read: &mut Reader, buffer: &mut ReadBuffer) {
         let common = Arc::clone(&self.common);
         let pool = &common.broker.read_buffers;
         let count = match buffer.fill(read, pool).await {

@@ -3,17 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::OwnedWriteHalf;
-
 use crate::broker::outbox::Outbox;
+use crate::transport::Writer;
 use crate::wire::encode::Out;
 
 /// How many slices one vectored write takes at most; the system allows 1024.
 const SLICES: usize = 256;
 
 /// Writes until the outbox is closed and empty, or the peer is gone.
-pub(super) async fn run(outbox: Arc<Outbox>, mut socket: OwnedWriteHalf) {
+pub(super) async fn run(outbox: Arc<Outbox>, mut socket: Writer) {
     while let Some(out) = outbox.take().await {
         if let Err(error) = write(&mut socket, &out).await {
             tracing::debug!(%error, "cannot write to a client");
@@ -26,7 +24,7 @@ pub(super) async fn run(outbox: Arc<Outbox>, mut socket: OwnedWriteHalf) {
     let _ = socket.shutdown().await;
 }
 
-async fn write(socket: &mut OwnedWriteHalf, out: &Out) -> io::Result<()> {
+async fn write(socket: &mut Writer, out: &Out) -> io::Result<()> {
     if let Some(bytes) = out.contiguous() {
         return socket.write_all(bytes).await;
     }

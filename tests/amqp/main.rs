@@ -25,6 +25,7 @@ mod returning;
 mod shutdown;
 mod stalled_consumers;
 mod tables;
+mod tls;
 mod transactions;
 mod tuning;
 mod users;
