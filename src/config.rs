@@ -240,9 +240,9 @@ impl Default for DataConfig {
             dir: "data".into(),
             durability: Durability::default(),
             catalog: CatalogKind::default(),
-            log_file: 16 << 20,
+            log_file: 8 << 20,
             log_files: 4,
-            most_log_files: 16,
+            most_log_files: 8,
             salvage: false,
         }
     }
@@ -536,7 +536,7 @@ mod tests {
         );
         assert!(said("[data]\nlog_file = 1", &[]).starts_with("data.log_file = 1: must be"));
         assert!(said("[data]\nlog_files = 0", &[]).starts_with("data.log_files = 0: must be"));
-        assert!(said("[data]\nlog_files = 13", &[]).starts_with("data.most_log_files = 16: "));
+        assert!(said("[data]\nlog_files = 13", &[]).starts_with("data.most_log_files = 8: "));
         assert!(said("[limits]\nmessage_memory = 0.0", &[]).starts_with("limits.message_memory"));
     }
 
