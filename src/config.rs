@@ -150,6 +150,9 @@ pub struct LimitsConfig {
     pub queue_window_bytes: u64,
     /// Bytes of messages that one `x-recent-history` exchange remembers.
     pub recent_history: usize,
+    /// Seconds that a consumer of a quorum queue may keep a message unsettled if nothing else is
+    /// said; 0 is for ever.
+    pub consumer_timeout: u64,
 }
 
 /// What a new broker starts with.
@@ -283,6 +286,7 @@ impl Default for LimitsConfig {
             queue_window: 10_000,
             queue_window_bytes: 4 * 1024 * 1024,
             recent_history: 16 * 1024 * 1024,
+            consumer_timeout: 1800,
         }
     }
 }

@@ -71,6 +71,36 @@ impl<T> Ledger<T> {
         Some(value)
     }
 
+    /// Takes the first one out.
+    #[inline]
+    pub fn pop_first(&mut self) -> Option<(u64, T)> {
+        let (number, value) = self.entries.pop_front()?;
+        self.live -= 1;
+        self.close_holes();
+        Some((number, value.expect("no hole is left at the front")))
+    }
+
+    /// The first number outstanding.
+    #[inline]
+    pub fn first(&self) -> Option<u64> {
+        self.entries.front().map(|(number, _)| *number)
+    }
+
+    /// The first one outstanding from a number on.
+    pub fn first_from(&self, number: u64) -> Option<u64> {
+        let at = self.entries.partition_point(|(each, _)| *each < number);
+        let (found, _) = self.entries.range(at..).find(|(_, value)| value.is_some())?;
+        Some(*found)
+    }
+
+    /// Gives its memory back, if it is empty and has room for more than `spare`.
+    #[inline]
+    pub fn give_back(&mut self, spare: usize) {
+        if self.entries.is_empty() && self.entries.capacity() > spare {
+            self.entries = VecDeque::new();
+        }
+    }
+
     /// Takes out everything up to and including `number`, in order.
     pub fn remove_up_to(&mut self, number: u64, mut each: impl FnMut(u64, T)) {
         while let Some((first, _)) = self.entries.front()
@@ -140,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_an_ordered_map(steps in proptest::collection::vec((0u8..5, 0u64..200), 0..300)) {
+        fn it_is_an_ordered_map(steps in proptest::collection::vec((0u8..7, 0u64..200), 0..300)) {
             let (mut ledger, mut model, mut next) = (Ledger::default(), BTreeMap::new(), 0u64);
             for (step, number) in steps {
                 match step {
@@ -161,9 +191,15 @@ mod tests {
                         prop_assert_eq!(out, model.into_keys().collect::<Vec<_>>());
                         model = rest;
                     }
+                    5 => prop_assert_eq!(ledger.pop_first(), model.pop_first()),
+                    6 => {
+                        let found = model.range(number..).next().map(|(n, _)| *n);
+                        prop_assert_eq!(ledger.first_from(number), found);
+                    }
                     _ => prop_assert_eq!(ledger.get(number), model.get(&number)),
                 }
                 prop_assert_eq!(ledger.len(), model.len());
+                prop_assert_eq!(ledger.first(), model.keys().next().copied());
                 prop_assert_eq!(ledger.last(), model.keys().last().copied());
                 let all: Vec<u64> = ledger.iter().map(|(n, _)| n).collect();
                 prop_assert_eq!(all, model.keys().copied().collect::<Vec<_>>());

@@ -27,6 +27,10 @@ pub struct Layout {
     pub persistent: bool,
     /// The priority property; a missing one is 0.
     pub priority: u8,
+    /// It has an expiration.
+    pub expires: bool,
+    /// It has been dead: what its headers say of deaths is the broker's word, not a client's.
+    pub died: bool,
 }
 
 /// A published message. Cloning it shares it.
@@ -74,7 +78,8 @@ impl Message {
     /// # Panics
     /// If a name is longer than a short string; the parser has read them from short strings.
     pub fn from_parts(parts: Parts<'_>) -> Self {
-        let Parts { exchange, routing_key, header, body, persistent, priority } = parts;
+        let Parts { exchange, routing_key, header, body, persistent, priority, expires, died } =
+            parts;
         let mut bytes =
             Vec::with_capacity(2 + exchange.len() + routing_key.len() + header.len() + body.len());
         for name in [exchange, routing_key] {
@@ -93,6 +98,8 @@ impl Message {
             body_at: small(body_at),
             persistent,
             priority,
+            expires,
+            died,
         };
         Self::new(layout, &bytes)
     }
@@ -160,6 +167,17 @@ impl Message {
         self.layout().priority
     }
 
+    /// Whether it has an expiration.
+    #[inline]
+    pub fn expires(&self) -> bool {
+        self.layout().expires
+    }
+
+    /// Whether it has been dead: what its headers say of deaths is the broker's word.
+    pub fn has_died(&self) -> bool {
+        self.layout().died
+    }
+
     #[inline]
     fn layout(&self) -> &Layout {
         &self.0.header.header.layout
@@ -196,6 +214,10 @@ pub struct Parts<'a> {
     pub persistent: bool,
     /// The priority property.
     pub priority: u8,
+    /// It has an expiration.
+    pub expires: bool,
+    /// It has been dead.
+    pub died: bool,
 }
 
 impl fmt::Debug for Message {
@@ -221,13 +243,15 @@ mod tests {
             body: b"hello",
             persistent: true,
             priority: 3,
+            expires: true,
+            died: false,
         });
         assert_eq!(message.exchange(), b"logs");
         assert_eq!(message.routing_key(), b"a.b");
         assert_eq!(message.header(), b"0123456789abcd");
         assert_eq!(message.body(), b"hello");
         assert_eq!(message.names(), b"\x04logs\x03a.b");
-        assert!(message.is_persistent());
+        assert!(message.is_persistent() && message.expires() && !message.has_died());
         assert_eq!((message.priority(), message.body_len()), (3, 5));
     }
 }

@@ -92,6 +92,8 @@ impl Server {
             tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), plain.clone())),
             tokio::spawn(management::serve(http_listener)),
             tokio::spawn(watch_memory(Arc::clone(&broker))),
+            tokio::spawn(run_clock(Arc::clone(&broker))),
+            tokio::spawn(take_dead_letters(Arc::clone(&broker))),
         ];
         let mut tls_address = None;
         if let Some((listener, address)) = tls_port {
@@ -167,6 +169,17 @@ fn listen_for_tls(config: &Config) -> Result<(TcpListener, SocketAddr), CannotSt
     let listener = net::listener::listen(&config.amqp, config.tls.amqp_port).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// Gives queues their turns when something in them is due.
+async fn run_clock(broker: Arc<Broker>) {
+    broker.shared.clock.run().await;
+}
+
+/// Takes dead messages to where they go.
+async fn take_dead_letters(broker: Arc<Broker>) {
+    let shared = &broker.shared;
+    shared.dead_letters.run(|| shared.clock.now()).await;
 }
 
 /// Wakes publishers that wait for memory once there is some.

@@ -60,6 +60,8 @@ impl Histories {
                 body: message.body(),
                 persistent: message.is_persistent(),
                 priority: message.priority(),
+                expires: message.expires(),
+                died: message.has_died(),
             })
         };
         let history = self.of.get(&exchange);
@@ -99,6 +101,8 @@ mod tests {
             body,
             persistent: false,
             priority: 0,
+            expires: false,
+            died: false,
         })
     }
 

@@ -6,21 +6,26 @@
 //! would see messages out of order. What reaches beyond the queue (it became unused) is carried
 //! out after the lock is let go.
 
+mod reading;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::clock::Clock;
 use super::outbox::{Locked, Outbox, Outlet, Stalled};
 use super::vhost::Vhost;
 use super::{Shared, after};
 use crate::message::Message;
 use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
 use crate::queue::consumers::{ConsumerKey, ExclusiveConsumer, Subscription};
-use crate::queue::options::Declaration;
-use crate::queue::ready::{Away, Entry};
+use crate::queue::due::NEVER;
+use crate::queue::options::{Declaration, QueueKind};
+use crate::queue::ready::Away;
 use crate::queue::settings::Settings;
-use crate::queue::{Command, Counters, Effect, Outcome, Queue, Undeletable};
-use crate::store::{NewMessage, Reason, Record, Store, Stored, Together, Wanted};
+use crate::queue::{Command, Counters, Departure, Effect, Outcome, Queue, Return, Undeletable};
+use crate::store::{NewMessage, Reason, Record, Store, Together};
 use crate::wire::method::AnyMethod;
 
 /// How many publishes are applied under one hold of the lock, so that a large read of one
@@ -38,6 +43,8 @@ pub struct LiveQueue {
     durable: bool,
     vhost: Weak<Vhost>,
     shared: Arc<Shared>,
+    /// Publishes may be refused: each is asked for.
+    refuses: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -48,6 +55,10 @@ struct Core {
     effects: Vec<Effect>,
     /// How many missing messages the log has been told of.
     reported_missing: u64,
+    /// When the clock gives it a turn.
+    alarm: u64,
+    /// Its dead messages are being taken.
+    is_asked_for_dead: bool,
 }
 
 /// What a queue is made with.
@@ -67,6 +78,8 @@ pub struct Found {
     pub away: Away,
     /// Where the next one will stand.
     pub next_position: u64,
+    /// Some of them may expire.
+    pub timed: bool,
 }
 
 impl NewQueue {
@@ -103,6 +116,14 @@ pub struct Counts {
 struct Rest {
     position: LogPosition,
     unused: bool,
+    /// Consumers that were too late, with the timeout that they had.
+    late: Vec<(Outlet, u64)>,
+    /// It idles for longer than it may.
+    idle: bool,
+    /// When it is due for a turn.
+    alarm: Option<u64>,
+    /// It has dead messages to be taken.
+    dead: bool,
     /// Messages to be read from disk: which fetch, and from where.
     fetch: Option<(u64, u64)>,
 }
@@ -117,10 +138,25 @@ impl LiveQueue {
             Queue::in_memory()
         };
         let mut effects = Vec::new();
+        let refuses = AtomicBool::new(settings.refuses());
+        let prioritised = settings.max_priority.is_some();
+        if settings.kind == QueueKind::Quorum {
+            queue.times_out_after(shared.consumer_timeout);
+        }
         queue.apply(Command::Configure(Box::new(settings)), &mut effects);
-        let core = Mutex::new(Core { queue, outlets: Vec::new(), effects, reported_missing: 0 });
+        if found.away.count > 0 && (found.timed || prioritised) {
+            queue.knows_nothing_of_its_messages();
+        }
+        let core = Mutex::new(Core {
+            queue,
+            outlets: Vec::new(),
+            effects,
+            reported_missing: 0,
+            alarm: u64::MAX,
+            is_asked_for_dead: false,
+        });
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
-        Self { id, name, auto_delete, durable, vhost, shared, core }
+        Self { id, name, auto_delete, durable, vhost, shared, refuses, core }
     }
 
     /// Applies a batch in one turn. Returns the log position that makes it safe.
@@ -156,6 +192,55 @@ impl LiveQueue {
         position
     }
 
+    /// Whether a message has to be [offered](Self::offer), for the queue may refuse it.
+    #[inline]
+    pub fn may_refuse(&self) -> bool {
+        self.refuses.load(Ordering::Acquire)
+    }
+
+    /// Publishes a message, unless the queue is full and refuses.
+    pub fn offer(
+        self: &Arc<Self>,
+        message: Message,
+        together: Option<&Together>,
+    ) -> Result<LogPosition, Full> {
+        let (rest, full) = {
+            let mut core = self.core.lock();
+            let full = core.queue.would_refuse(&message);
+            let command = if full { Command::Refuse(message) } else { Command::Publish(message) };
+            (self.turn_locked(&mut core, [command], together), full)
+        };
+        let position = self.finish(&rest);
+        if full { Err(Full) } else { Ok(position) }
+    }
+
+    /// A quorum queue with a single active consumer gives to nobody else (RabbitMQ).
+    pub fn refuses_get(&self) -> bool {
+        let core = self.core.lock();
+        let settings = core.queue.settings();
+        settings.is_some_and(|said| said.single_active && said.kind == QueueKind::Quorum)
+    }
+
+    /// Somebody uses the queue without consuming (x-expires).
+    pub fn touch(self: &Arc<Self>) {
+        self.turn([Command::Touch]);
+    }
+
+    /// Whether nobody has used it for as long as it may idle.
+    pub fn idles(&self) -> bool {
+        self.core.lock().queue.idles()
+    }
+
+    /// Begins something that counts on disk only as a whole; nothing if nothing is stored.
+    pub fn begin(&self) -> Option<Together> {
+        self.stored().map(|store| store.begin())
+    }
+
+    /// Where it is, while that exists.
+    pub fn vhost(&self) -> Option<Arc<Vhost>> {
+        self.vhost.upgrade()
+    }
+
     /// A consumer's way out has room again.
     pub fn has_room(self: &Arc<Self>, consumer: ConsumerKey) {
         self.turn([Command::Room(consumer)]);
@@ -168,7 +253,11 @@ impl LiveQueue {
 
     /// Puts deliveries back.
     pub fn requeue(self: &Arc<Self>, deliveries: impl IntoIterator<Item = DeliveryId>) {
-        self.turn(deliveries.into_iter().map(|id| Command::Settle(id, Outcome::Requeue)));
+        self.turn(
+            deliveries
+                .into_iter()
+                .map(|id| Command::Settle(id, Outcome::Requeue(Return::Released))),
+        );
     }
 
     fn turn_locked(
@@ -179,7 +268,14 @@ impl LiveQueue {
     ) -> Rest {
         let before = core.queue.bytes_in_memory();
         let mut rest = Rest::default();
+        let mut ticked = core.queue.needs_clock();
+        if ticked {
+            core.tick(&self.shared.clock);
+        }
         for command in commands {
+            if command.needs_clock() && !std::mem::replace(&mut ticked, true) {
+                core.tick(&self.shared.clock);
+            }
             match &command {
                 Command::Publish(message) => {
                     self.store(&core.queue, message, &mut rest, together);
@@ -189,11 +285,21 @@ impl LiveQueue {
                 | Command::Busy(_)
                 | Command::Room(_)
                 | Command::Fetched { .. }
-                | Command::Configure(_) => {}
+                | Command::Tick(_)
+                | Command::Refuse(_)
+                | Command::Buried(_)
+                | Command::Unburied(_)
+                | Command::Exhumed { .. }
+                | Command::Discovered(_)
+                | Command::Touch => {}
+                Command::Configure(settings) => {
+                    self.refuses.store(settings.refuses(), Ordering::Release);
+                }
             }
             core.queue.apply(command, &mut core.effects);
         }
         core.dispatch(self);
+        core.queue.keep_limits(&mut core.effects);
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
         self.carry_out(core, &mut rest, together);
         rest
@@ -211,12 +317,13 @@ impl LiveQueue {
     ) {
         let Some(store) = self.stored() else { return };
         let lasting = message.is_persistent();
-        if (lasting || !queue.next_stays_in_memory()) && !queue.is_deleted() {
+        if (lasting || !queue.stays_in_memory(message)) && !queue.is_deleted() {
+            let due = queue.due_of(message);
             let record = Record::Message(NewMessage {
                 queue: self.id,
                 position: queue.next_position(),
                 message,
-                expires: None,
+                expires: (due != NEVER).then_some(due),
                 lasting,
                 shared: message.stored_once(),
             });
@@ -237,8 +344,8 @@ impl LiveQueue {
         core.queue.refill(&mut core.effects);
         for effect in core.effects.drain(..) {
             match effect {
-                Effect::Gone { first, count } => {
-                    let reason = Reason::Acknowledged;
+                Effect::Gone { first, count, why } => {
+                    let reason = reason(why);
                     let gone = Record::Gone { queue: self.id, first, count, reason };
                     self.tell_store(gone, together);
                 }
@@ -248,7 +355,15 @@ impl LiveQueue {
                 }
                 Effect::Fetch { round, from } => rest.fetch = Some((round, from)),
                 Effect::Unused => rest.unused = true,
+                Effect::Idle => rest.idle = true,
+                Effect::TimedOut { consumer, timeout } => {
+                    let outlet = core.outlets[consumer.slot as usize].take();
+                    rest.late.extend(outlet.map(|outlet| (outlet, timeout)));
+                }
             }
+        }
+        if core.queue.needs_clock() {
+            core.look_ahead(rest);
         }
     }
 
@@ -264,46 +379,22 @@ impl LiveQueue {
             let queue = Arc::clone(self);
             tokio::task::spawn_blocking(move || queue.fetch_from_disk(round, from));
         }
+        if let Some(due) = rest.alarm {
+            self.shared.clock.wake(self, due);
+        }
+        if rest.dead {
+            self.shared.dead_letters.push(Arc::clone(self));
+        }
+        for (outlet, timeout) in &rest.late {
+            after::timed_out(self, outlet, *timeout);
+        }
+        if rest.idle {
+            after::idle(self, &self.vhost);
+        }
         if rest.unused && self.auto_delete {
             after::unused(self, &self.vhost);
         }
         rest.position
-    }
-
-    /// Reads messages from disk into the window. Blocks on files.
-    fn fetch_from_disk(self: &Arc<Self>, round: u64, from: u64) {
-        let Some(store) = self.stored() else { return };
-        let window = self.shared.window;
-        let wanted = Wanted {
-            queue: self.id,
-            from,
-            messages: (window.messages / 2).max(1),
-            bytes: (window.bytes / 2) as usize,
-        };
-        match store.fetch(wanted) {
-            Ok(stored) => {
-                let entry = |each: Stored| Entry {
-                    position: each.position,
-                    deliveries: each.deliveries,
-                    message: each.message,
-                };
-                let entries = stored.into_iter().map(entry).collect();
-                self.turn([Command::Fetched { round, entries }]);
-                self.report_missing();
-            }
-            // What cannot be read is not lost: it stays where it is, and the queue waits.
-            Err(why) => tracing::error!(queue = %self.name, "cannot read messages back: {why}"),
-        }
-    }
-
-    /// Messages that the disk should have and has not are never passed over in silence.
-    fn report_missing(&self) {
-        let mut core = self.core.lock();
-        let missing = core.queue.counters().missing;
-        let new = missing - std::mem::replace(&mut core.reported_missing, missing);
-        if new > 0 {
-            tracing::error!(queue = %self.name, "{new} messages are not on disk where they should be");
-        }
     }
 
     /// Adds a consumer; `ok` goes out before its first delivery.
@@ -339,6 +430,9 @@ impl LiveQueue {
         let mut guard = self.core.lock();
         let core = &mut *guard;
         let before = core.queue.bytes_in_memory();
+        if core.queue.needs_clock() {
+            core.tick(&self.shared.clock);
+        }
         let delivery = core.queue.fetch(no_ack, &mut core.effects);
         if let Some(delivery) = &delivery {
             let mut outbox = outbox.lock();
@@ -422,6 +516,21 @@ fn append(store: &Store, record: Record<'_>, together: Option<&Together>) -> Log
     }
 }
 
+/// The queue is full, and refuses what is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+fn reason(why: Departure) -> Reason {
+    match why {
+        Departure::Acknowledged => Reason::Acknowledged,
+        Departure::Discarded => Reason::Discarded,
+        Departure::Expired => Reason::Expired,
+        Departure::Dropped => Reason::Dropped,
+        Departure::DeadLettered => Reason::DeadLettered,
+        Departure::Purged => Reason::Purged,
+    }
+}
+
 /// Why somebody may not consume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsumeRefused {
@@ -438,6 +547,26 @@ impl From<ExclusiveConsumer> for ConsumeRefused {
 }
 
 impl Core {
+    /// Tells the queue what time it is.
+    fn tick(&mut self, clock: &Clock) {
+        let now = clock.now();
+        if self.alarm <= now {
+            self.alarm = u64::MAX;
+        }
+        self.queue.apply(Command::Tick(now), &mut self.effects);
+    }
+
+    /// Notes when the queue wants its next turn, and whether messages have died.
+    fn look_ahead(&mut self, rest: &mut Rest) {
+        if let Some(due) = self.queue.next_due().filter(|due| *due < self.alarm) {
+            self.alarm = due;
+            rest.alarm = Some(due);
+        }
+        if self.queue.has_dead() && !std::mem::replace(&mut self.is_asked_for_dead, true) {
+            rest.dead = true;
+        }
+    }
+
     fn keep_outlet(&mut self, consumer: ConsumerKey, outlet: Outlet) {
         let slot = consumer.slot as usize;
         if self.outlets.len() <= slot {
@@ -460,7 +589,7 @@ impl Core {
         let Self { queue, outlets, effects, .. } = self;
         // The outbox of the last delivery stays locked: the next one usually goes there too.
         let mut open: Option<(&Arc<Outbox>, Locked<'_>)> = None;
-        while let Some(consumer) = queue.next_consumer() {
+        while let Some(consumer) = queue.next_consumer(effects) {
             let outlet = outlets[consumer.slot as usize].as_ref();
             let outlet = outlet.expect("a consumer has an outlet until it is gone");
             let locked = match &mut open {

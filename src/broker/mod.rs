@@ -5,6 +5,8 @@
 
 pub mod access;
 pub mod after;
+pub mod clock;
+pub mod dead_letters;
 pub mod globals;
 mod guests;
 mod history;
@@ -38,6 +40,8 @@ use crate::queue::Window;
 use crate::store::{CannotOpen, Record, Store};
 use crate::topology::parameters::Globals;
 use crate::topology::rows::RowChange;
+use clock::Clock;
+use dead_letters::DeadLetters;
 use memory::{BufferPool, MessageMemory};
 use peers::Peers;
 use queue_ids::QueueIds;
@@ -55,6 +59,12 @@ pub struct Shared {
     pub window: Window,
     /// Bytes that one `x-recent-history` exchange may remember.
     pub history_bytes: usize,
+    /// Milliseconds that consumers of quorum queues have if nothing else is said; 0 is for ever.
+    pub consumer_timeout: u64,
+    /// What time it is, and who is woken when.
+    pub clock: Clock,
+    /// Dead messages on their way.
+    pub dead_letters: DeadLetters,
     /// The log position of the last change of durable things.
     last_row: AtomicU64,
     queue_ids: Mutex<QueueIds>,
@@ -146,11 +156,14 @@ impl Broker {
         let shared = Shared {
             store,
             memory: MessageMemory::new(config.limits.message_memory_bytes()),
+            consumer_timeout: config.limits.consumer_timeout.saturating_mul(1000),
             window: Window {
                 messages: config.limits.queue_window,
                 bytes: config.limits.queue_window_bytes,
             },
             history_bytes: config.limits.recent_history,
+            clock: Clock::start(),
+            dead_letters: DeadLetters::default(),
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
         };

@@ -106,7 +106,11 @@ impl Asker<'_> {
                 if self.is_reply_address(&queue) {
                     return Err(Fault::get_from_reply_address(&queue, &self.vhost.name));
                 }
-                if self.queue(queue)?.fetch(self.outbox, self.number, no_ack) {
+                let queue = self.queue(queue)?;
+                if queue.refuses_get() {
+                    return Err(Fault::get_from_single_active(&queue.name, &self.vhost.name));
+                }
+                if queue.fetch(self.outbox, self.number, no_ack) {
                     return Ok(None);
                 }
                 AnyMethod::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {}))
@@ -241,6 +245,9 @@ impl Asker<'_> {
             no_ack: consume.no_ack,
             exclusive: consume.exclusive,
             priority: options.priority,
+            timeout: options
+                .timeout
+                .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         };
         let Some(source) = self.outbox.lock().add_source(self.number, &queue) else {
             return Ok(());

@@ -48,6 +48,17 @@ pub struct Publisher {
     chance: u64,
 }
 
+/// Where a published message got to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// No queue.
+    Nobody,
+    /// All queues it was routed to.
+    Queues,
+    /// At least one of its queues is full and refused it (`reject-publish`).
+    NotAll,
+}
+
 type Route = Arc<[u32]>;
 
 struct Target {
@@ -103,9 +114,9 @@ impl Publisher {
         self.together.as_ref()
     }
 
-    /// Routes a message and puts it in line for its queues. Returns whether there is any.
+    /// Routes a message and puts it in line for its queues.
     #[inline]
-    pub fn publish(&mut self, message: Message, how: Addressing<'_>) -> Result<bool, Fault> {
+    pub fn publish(&mut self, message: Message, how: Addressing<'_>) -> Result<Reached, Fault> {
         if self.vhost.version() != self.version || !self.access.is_current() {
             self.forget_routes();
         }
@@ -119,7 +130,11 @@ impl Publisher {
         self.publish_elsewhere(message, how)
     }
 
-    fn publish_elsewhere(&mut self, message: Message, how: Addressing<'_>) -> Result<bool, Fault> {
+    fn publish_elsewhere(
+        &mut self,
+        message: Message,
+        how: Addressing<'_>,
+    ) -> Result<Reached, Fault> {
         if how.more_keys.is_empty()
             && let Some(route) = self.routes.get(message.names())
         {
@@ -129,7 +144,8 @@ impl Publisher {
         }
         if let Some(address) = reply_address(&message) {
             self.access.check_publish("")?;
-            return Ok(self.reply_tos.deliver(address, &message));
+            let taken = self.reply_tos.deliver(address, &message);
+            return Ok(if taken { Reached::Queues } else { Reached::Nobody });
         }
         let vhost = Arc::clone(&self.vhost);
         let mut taps = Taps { vhost: &vhost, message: &message, headers: how.headers };
@@ -178,25 +194,40 @@ impl Publisher {
     }
 
     #[inline]
-    fn push(&mut self, message: Message, route: &[u32]) -> bool {
-        let Some((&last, others)) = route.split_last() else { return false };
+    fn push(&mut self, message: Message, route: &[u32]) -> Reached {
+        let Some((&last, others)) = route.split_last() else { return Reached::Nobody };
         if !others.is_empty() {
             message.fan_out();
         }
+        let mut all = true;
         for &target in others {
-            self.push_to(target, message.clone());
+            all &= self.push_to(target, message.clone());
         }
-        self.push_to(last, message);
-        true
+        all &= self.push_to(last, message);
+        if all { Reached::Queues } else { Reached::NotAll }
     }
 
     #[inline]
-    fn push_to(&mut self, target: u32, message: Message) {
-        let batch = &mut self.targets[target as usize].batch;
+    fn push_to(&mut self, target: u32, message: Message) -> bool {
+        let Target { queue, batch } = &mut self.targets[target as usize];
+        if queue.may_refuse() {
+            return self.offer_to(target, message);
+        }
         if batch.is_empty() {
             self.filled.push(target);
         }
         batch.push(message);
+        true
+    }
+
+    /// A queue that may refuse is asked at once, after what waits for it.
+    #[cold]
+    fn offer_to(&mut self, target: u32, message: Message) -> bool {
+        let Target { queue, batch } = &mut self.targets[target as usize];
+        self.position = self.position.max(queue.publish(batch, self.together.as_ref()));
+        let offered = queue.offer(message, self.together.as_ref());
+        self.position = self.position.max(offered.unwrap_or_default());
+        offered.is_ok()
     }
 
     /// Gives every queue with waiting messages its turn. Returns the log position that makes
@@ -216,10 +247,10 @@ impl Publisher {
         }
     }
 
-    /// Whether no message waits for its turn.
+    /// Whether no message waits for its turn, or to be asked about.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.filled.is_empty()
+        self.filled.is_empty() && self.position == LogPosition::default()
     }
 
     fn target(&mut self, id: QueueId) -> Option<u32> {
@@ -233,7 +264,8 @@ impl Publisher {
         Some(target)
     }
 
-    /// The topology changed, or what users may do. What waits was routed before the change and is delivered first.
+    /// The topology changed, or what users may do. What waits was routed before the change and is
+    /// delivered first.
     #[cold]
     fn forget_routes(&mut self) {
         self.give_turns();
@@ -247,10 +279,10 @@ impl Publisher {
 }
 
 /// What exchanges do that remember.
-struct Taps<'a> {
-    vhost: &'a Vhost,
-    message: &'a Message,
-    headers: Option<TableRef<'a>>,
+pub(super) struct Taps<'a> {
+    pub(super) vhost: &'a Vhost,
+    pub(super) message: &'a Message,
+    pub(super) headers: Option<TableRef<'a>>,
 }
 
 impl Stations for Taps<'_> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::live_queue::LiveQueue;
 use super::outbox::{Closed, Outbox};
 use crate::names::DeliveryId;
-use crate::queue::{Command, Outcome};
+use crate::queue::{Command, Outcome, Return};
 use crate::store::Together;
 
 /// Commands that wait for their queue's turn.
@@ -60,7 +60,7 @@ pub fn channel_gone(outbox: &Outbox, channel: u16) {
         gathered.push(&entry.queue, Command::ConsumerGone(entry.consumer));
     }
     for (queue, id) in outstanding {
-        gathered.settle(&queue, id, Outcome::Requeue);
+        gathered.settle(&queue, id, Outcome::Requeue(Return::Released));
     }
     gathered.flush();
 }
@@ -70,7 +70,7 @@ pub fn requeue_all(outbox: &Outbox, channel: u16) {
     let outstanding = outbox.lock().take_outstanding(channel);
     let mut gathered = Gathered::default();
     for (queue, id) in outstanding {
-        gathered.settle(&queue, id, Outcome::Requeue);
+        gathered.settle(&queue, id, Outcome::Requeue(Return::Released));
     }
     gathered.flush();
 }

@@ -116,5 +116,5 @@ fn found_of(found: &Recovered, id: QueueId) -> Found {
         return Found::default();
     };
     let away = Away { from: 0, count: queue.messages as usize, body_bytes: queue.body_bytes };
-    Found { away, next_position: queue.next_position }
+    Found { away, next_position: queue.next_position, timed: queue.timed }
 }

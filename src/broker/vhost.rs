@@ -151,8 +151,9 @@ impl Vhost {
         }
         let settings = self.look(|topology| topology.settings(declaration));
         let new = NewQueue::of(id, declaration, settings, found);
-        let queue = LiveQueue::new(new, self, &self.shared);
-        self.queues.insert(id, Arc::new(queue));
+        let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
+        queue.get_to_know();
+        self.queues.insert(id, queue);
     }
 
     /// The running queue of a number.
@@ -180,6 +181,7 @@ impl Vhost {
         if let Some(existing) = self.look(|topology| topology.redeclare_queue(&wanted)) {
             let queue = self.live(existing?);
             let queue = queue.ok_or_else(|| Fault::no_queue(&wanted.name, &self.name))?;
+            queue.touch();
             // Whoever declared it may still wait for the log; who finds it waits as well.
             return Ok((queue, self.shared.last_row()));
         }
@@ -216,6 +218,13 @@ impl Vhost {
     pub fn delete_unused(&self, queue: &LiveQueue) {
         // In use again: then it is not unused, and will say so when it is.
         let _ = self.delete_queue(queue, true, false);
+    }
+
+    /// Deletes a queue that idles, unless somebody uses it again.
+    pub fn delete_idle(&self, queue: &LiveQueue) {
+        if queue.idles() && self.delete_queue(queue, true, false).is_ok() {
+            tracing::info!(queue = %queue.name, "queue expired: nobody used it");
+        }
     }
 
     /// A connection is gone: so are its exclusive queues.

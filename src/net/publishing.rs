@@ -1,6 +1,6 @@
 //! A publish, from its frames to its queues.
 
-use crate::broker::publish::{Addressing, Publisher};
+use crate::broker::publish::{Addressing, Publisher, Reached};
 use crate::broker::reply_to::PSEUDO_QUEUE;
 use crate::broker::transaction::Operation;
 use crate::message::{Message, Parts};
@@ -78,14 +78,14 @@ impl Session {
             return self.publish_later(number, message, how, mandatory);
         }
         let returned = mandatory.then(|| message.clone());
-        let routed = publisher.publish(message, how)?;
+        let reached = publisher.publish(message, how)?;
         if let Some(message) = returned
-            && !routed
+            && reached == Reached::Nobody
         {
             self.return_message(number, &message);
         }
         if let Some(Mode::Confirm(confirms)) = self.channels.get_mut(&number).map(|c| &mut c.mode)
-            && confirms.published()
+            && confirms.published(reached == Reached::NotAll)
         {
             self.confirming.push(number);
         }
@@ -121,10 +121,10 @@ impl Session {
         let headers = ContentHeader::parse(&header).ok().and_then(|each| each.properties.headers);
         let returned = mandatory.then(|| message.clone());
         let how = Addressing { headers, more_keys: &keys };
-        let publish = |publisher: &mut Publisher| publisher.publish(message, how).unwrap_or(false);
-        let routed = self.publisher.as_mut().is_some_and(publish);
+        let publish = |publisher: &mut Publisher| publisher.publish(message, how).ok();
+        let reached = self.publisher.as_mut().and_then(publish).unwrap_or(Reached::Nobody);
         if let Some(message) = returned
-            && !routed
+            && reached == Reached::Nobody
         {
             self.return_message(number, &message);
         }
@@ -159,5 +159,7 @@ fn rewritten(message: &Message, property: Property, with: Replacement<'_>) -> Me
         body: message.body(),
         persistent: message.is_persistent(),
         priority: message.priority(),
+        expires: message.expires(),
+        died: message.has_died(),
     })
 }

@@ -252,9 +252,9 @@ impl Session {
 
     /// Something happened elsewhere.
     fn look_around(&mut self) {
-        let (order, closed) = {
+        let (order, channel_orders, closed) = {
             let mut outbox = self.outbox.lock();
-            (outbox.take_order(), outbox.is_closed())
+            (outbox.take_order(), outbox.take_channel_orders(), outbox.is_closed())
         };
         if closed {
             return self.lost("cannot be written to");
@@ -263,6 +263,11 @@ impl Session {
             self.close_by(order);
         }
         self.leave_if_deleted();
+        for (channel, order) in channel_orders {
+            if self.channels.contains_key(&channel) && !self.connection.is_closing() {
+                self.fault(channel, order);
+            }
+        }
         let memory = &self.common.broker.shared.memory;
         if self.blocked && memory.has_room_again() {
             self.unblock();

@@ -7,7 +7,7 @@ use crate::names::LogPosition;
 use crate::net::session::Session;
 use crate::protocol::channel::Mode;
 use crate::protocol::fault::Fault;
-use crate::queue::{Command, Outcome};
+use crate::queue::{Command, Outcome, Return};
 use crate::wire::method::{Ack, AnyMethod, Nack, Reject, basic, tx};
 
 /// What a client says became of one delivery, or of all up to one.
@@ -29,13 +29,16 @@ impl Session {
     /// basic.nack
     pub(super) fn nack(&mut self, number: u16, nack: Nack) -> Result<(), Fault> {
         let Nack { delivery_tag: tag, multiple, requeue } = nack;
-        self.settle(number, Settlement { tag, multiple, outcome: refusal(requeue) })
+        self.settle(number, Settlement { tag, multiple, outcome: refusal(requeue, Return::Nacked) })
     }
 
     /// basic.reject
     pub(super) fn reject(&mut self, number: u16, reject: Reject) -> Result<(), Fault> {
         let Reject { delivery_tag: tag, requeue } = reject;
-        self.settle(number, Settlement { tag, multiple: false, outcome: refusal(requeue) })
+        self.settle(
+            number,
+            Settlement { tag, multiple: false, outcome: refusal(requeue, Return::Rejected) },
+        )
     }
 
     #[inline]
@@ -129,7 +132,7 @@ impl Session {
             match operation {
                 Operation::Publish { .. } => {}
                 Operation::Settle { queue, id, .. } => {
-                    gathered.settle(&queue, id, Outcome::Requeue);
+                    gathered.settle(&queue, id, Outcome::Requeue(Return::Released));
                 }
             }
         }
@@ -137,6 +140,6 @@ impl Session {
     }
 }
 
-fn refusal(requeue: bool) -> Outcome {
-    if requeue { Outcome::Requeue } else { Outcome::Discard }
+fn refusal(requeue: bool, how: Return) -> Outcome {
+    if requeue { Outcome::Requeue(how) } else { Outcome::Discard }
 }

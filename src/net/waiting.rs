@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::names::LogPosition;
 use crate::protocol::channel::Mode;
-use crate::protocol::confirms::Confirms;
+use crate::protocol::confirms::{Confirmed, Confirms};
 use crate::store::{Asked, Registration};
 use crate::wire::method::{AnyMethod, MethodId, connection};
 
@@ -102,12 +102,13 @@ impl Session {
 
     /// Confirms what is safe of a channel's publishes, and waits for the rest.
     pub(super) fn confirm(&mut self, number: u16, durable: LogPosition) {
-        let Some(confirms) = self.confirms(number) else { return };
-        let (confirmed, next) = (confirms.release(durable), confirms.next_position());
-        if let Some(confirmed) = confirmed {
-            let (tag, multiple) = (confirmed.delivery_tag, confirmed.multiple);
-            self.outbox.lock().out().confirm(number, MethodId::ACK, tag, multiple);
+        while let Some(Confirmed { delivery_tag, multiple, refused }) =
+            self.confirms(number).and_then(|confirms| confirms.release(durable))
+        {
+            let method = if refused { MethodId::NACK } else { MethodId::ACK };
+            self.outbox.lock().out().confirm(number, method, delivery_tag, multiple);
         }
+        let next = self.confirms(number).and_then(|confirms| confirms.next_position());
         if let Some(position) = next {
             if !self.unconfirmed.contains(&number) {
                 self.unconfirmed.push(number);

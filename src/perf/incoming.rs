@@ -169,6 +169,8 @@ mod tests {
             body,
             persistent: false,
             priority: 0,
+            expires: false,
+            died: false,
         })
     }
 

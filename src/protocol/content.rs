@@ -117,6 +117,8 @@ impl Content {
             body: &std::mem::take(&mut self.body),
             persistent: header.properties.is_persistent(),
             priority: header.properties.priority,
+            expires: header.properties.expiration.is_some(),
+            died: false,
         });
         Published { message, properties: header.properties, mandatory }
     }
@@ -211,6 +213,8 @@ pub fn whole<'a>(
         body_at: small(body_at),
         persistent: header.properties.is_persistent(),
         priority: header.properties.priority,
+        expires: header.properties.expiration.is_some(),
+        died: false,
     };
     let message = Message::new(layout, &buffer[start..start + body_at + body_len]);
     let mandatory = publish.mandatory;

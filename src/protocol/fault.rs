@@ -206,6 +206,28 @@ impl Fault {
         )
     }
 
+    /// basic.get from a quorum queue that gives to a single active consumer only.
+    pub fn get_from_single_active(name: impl fmt::Display, vhost: impl fmt::Display) -> Self {
+        channel_fault(
+            Code::ResourceLocked,
+            format!(
+                "cannot obtain access to locked queue {}. basic.get operations are not supported \
+                 by <<\"quorum\">> queues with single active consumer",
+                within(name, vhost)
+            ),
+        )
+    }
+
+    /// A consumer kept a message for longer than it may, and its client does not understand that
+    /// the consumer alone is cancelled.
+    pub fn consumer_timeout(channel: u16, timeout: u64) -> Self {
+        Self::precondition(format_args!(
+            "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
+             {timeout} ms. This timeout value can be configured, see consumers doc guide to learn \
+             more"
+        ))
+    }
+
     /// A reply address has no bindings.
     pub fn reply_address_bound() -> Self {
         let text = "cannot bind or unbind to a volatile (direct reply-to) queue";

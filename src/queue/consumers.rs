@@ -22,6 +22,8 @@ pub struct Subscription {
     pub exclusive: bool,
     /// Higher ones are served first (`x-priority`).
     pub priority: i64,
+    /// How many ms it may keep a message unsettled; `None`: as the queue says.
+    pub timeout: Option<u64>,
 }
 
 /// Somebody else consumes, and one of the two wants to be the only one.
@@ -61,6 +63,8 @@ pub struct Consumers {
     lines: Vec<(i64, VecDeque<ConsumerKey>)>,
     count: usize,
     exclusive: bool,
+    /// A single active consumer: all of them as they came, the active one first.
+    single: Option<VecDeque<ConsumerKey>>,
 }
 
 impl Consumers {
@@ -74,6 +78,18 @@ impl Consumers {
         self.count == 0
     }
 
+    /// From now on one of them gets everything. To be said before there is any.
+    pub fn only_one_is_active(&mut self, only_one: bool) {
+        if self.count == 0 {
+            self.single = only_one.then(VecDeque::new);
+        }
+    }
+
+    /// Whether this one gets messages, or waits for the active one to leave.
+    pub fn is_active(&self, key: ConsumerKey) -> bool {
+        self.single.as_ref().is_none_or(|line| line.front() == Some(&key))
+    }
+
     /// Whether this one is still there.
     pub fn contains(&self, key: ConsumerKey) -> bool {
         self.get(key).is_some()
@@ -82,6 +98,11 @@ impl Consumers {
     /// Whether one of them wants to be the only one.
     pub fn is_exclusive(&self) -> bool {
         self.exclusive
+    }
+
+    /// How somebody consumes who is still there.
+    pub fn subscription(&self, key: ConsumerKey) -> Option<Subscription> {
+        self.get(key).map(|consumer| consumer.subscription)
     }
 
     /// All of them, by slot.
@@ -95,7 +116,8 @@ impl Consumers {
 
     /// Adds one, last in line.
     pub fn add(&mut self, subscription: Subscription) -> Result<ConsumerKey, ExclusiveConsumer> {
-        if self.exclusive || (subscription.exclusive && self.count > 0) {
+        let never_alone = self.count > 0 || self.single.is_some();
+        if self.exclusive || (subscription.exclusive && never_alone) {
             return Err(ExclusiveConsumer);
         }
         let number = self.free.pop().unwrap_or_else(|| {
@@ -108,7 +130,10 @@ impl Consumers {
         slot.consumer = Some(Consumer { subscription, unacked: 0, busy: false, in_line: false });
         self.count += 1;
         self.exclusive = subscription.exclusive;
-        self.line_up(key);
+        match &mut self.single {
+            Some(line) => line.push_back(key),
+            None => self.line_up(key),
+        }
         Ok(key)
     }
 
@@ -121,6 +146,9 @@ impl Consumers {
         self.free.push(key.slot);
         self.count -= 1;
         self.exclusive = false;
+        if let Some(line) = &mut self.single {
+            line.retain(|each| *each != key);
+        }
         if self.count == 0 {
             self.lines.clear();
         }
@@ -130,6 +158,10 @@ impl Consumers {
     /// Whose turn it is.
     #[inline]
     pub fn whose_turn(&mut self) -> Option<ConsumerKey> {
+        if let Some(line) = &self.single {
+            let active = line.front().copied();
+            return active.filter(|key| self.get(*key).is_some_and(Consumer::can_take));
+        }
         for (_, line) in &mut self.lines {
             while let Some(&key) = line.front() {
                 let slot = &mut self.slots[key.slot as usize];
@@ -155,6 +187,10 @@ impl Consumers {
         let consumer = self.get_mut(key).expect("it was this consumer's turn");
         let no_ack = consumer.subscription.no_ack;
         consumer.unacked += u32::from(!no_ack);
+        if self.single.is_some() {
+            return no_ack;
+        }
+        let consumer = self.get_mut(key).expect("it was this consumer's turn");
         consumer.in_line = consumer.can_take();
         let (again, priority) = (consumer.in_line, consumer.subscription.priority);
         let line = self.lines.iter_mut().find(|(each, _)| *each == priority);
@@ -188,6 +224,9 @@ impl Consumers {
     /// Puts it at the end of its line, if it can take something and is not there yet.
     #[inline]
     fn line_up(&mut self, key: ConsumerKey) {
+        if self.single.is_some() {
+            return;
+        }
         let Some(consumer) = self.get_mut(key) else { return };
         if consumer.in_line || !consumer.can_take() {
             return;
@@ -228,9 +267,11 @@ impl Consumers {
                 .map(|(_, line)| line.iter().filter(|each| **each == key).count())
                 .sum();
             assert_eq!(times, usize::from(consumer.in_line), "in line as often as noted");
-            assert!(consumer.in_line || !consumer.can_take(), "who can take is in line");
+            let single = self.single.is_some();
+            assert!(single || consumer.in_line || !consumer.can_take(), "who can take is in line");
         }
         assert_eq!(count, self.count);
+        assert!(self.single.as_ref().is_none_or(|line| line.len() == count));
         assert!(!self.exclusive || count == 1, "an exclusive consumer is alone");
     }
 }

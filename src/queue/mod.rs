@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! queue.apply(Command::Publish(message), &mut effects);
-//! while let Some(consumer) = queue.next_consumer() {
+//! while let Some(consumer) = queue.next_consumer(&mut effects) {
 //!     if its way out is full { queue.apply(Command::Busy(consumer), …); continue; }
 //!     let delivery = queue.deliver(consumer);
 //! }
@@ -18,134 +18,30 @@
 
 pub mod consumer_options;
 pub mod consumers;
+mod counted;
+pub mod death;
+pub mod deliveries;
+pub mod due;
 pub mod options;
 pub mod ready;
+mod rules;
 pub mod settings;
+mod timeouts;
+mod vocabulary;
 
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::names::DeliveryId;
 use consumers::{ConsumerKey, Consumers, ExclusiveConsumer, Subscription};
+use deliveries::Deliveries;
+use due::{NEVER, Timed};
+use options::QueueKind;
 use ready::{Away, Entry, Ready};
-use settings::Settings;
-
-/// What became of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// basic.ack: done.
-    Accept,
-    /// basic.nack or basic.reject without requeue: not wanted.
-    Discard,
-    /// Back to its old place: nack or reject with requeue, recover, or the channel is gone.
-    Requeue,
-}
-
-/// What changes a queue, besides consumers coming and messages being fetched, which have an
-/// answer and so are methods.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// A message was routed here.
-    Publish(Message),
-    /// A delivery was settled.
-    Settle(DeliveryId, Outcome),
-    /// A consumer was cancelled or its channel is gone. What it holds stays unacked.
-    ConsumerGone(ConsumerKey),
-    /// A consumer's way out is full.
-    Busy(ConsumerKey),
-    /// There is room again on a consumer's way out.
-    Room(ConsumerKey),
-    /// Messages were read from disk, as [`Effect::Fetch`] of this round asked.
-    Fetched {
-        /// Which fetch it answers.
-        round: u64,
-        /// What was there, in order; nothing means that the disk has no more.
-        entries: Vec<Entry>,
-    },
-    /// The queue goes by other settings from now on: a policy came, changed or went.
-    Configure(Box<Settings>),
-}
-
-/// What the shell has to carry out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Messages left the queue for good: those at `count` positions from `first` on. Only told of
-    /// queues whose messages are stored.
-    Gone {
-        /// The first position.
-        first: u64,
-        /// How many in a row.
-        count: u64,
-    },
-    /// A message came back after it was handed out. Only told of queues whose messages are stored.
-    Returned {
-        /// Its position.
-        position: u64,
-        /// How often it has come back by now.
-        deliveries: u32,
-    },
-    /// The window runs low: read messages from disk and answer with [`Command::Fetched`].
-    Fetch {
-        /// To be given back with the answer.
-        round: u64,
-        /// From which position on.
-        from: u64,
-    },
-    /// The last consumer left; an auto-delete queue goes with it.
-    Unused,
-}
-
-/// How much of a queue is kept in memory; the rest is read back when its turn comes near.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Messages.
-    pub messages: usize,
-    /// Bytes of their bodies.
-    pub bytes: u64,
-}
-
-/// A message on its way to a consumer.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// By what it will be settled; `None` when it is settled by being sent.
-    pub id: Option<DeliveryId>,
-    /// Whether it was handed out before.
-    pub redelivered: bool,
-    /// What it is.
-    pub message: Message,
-}
-
-/// Why a conditional delete was not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undeletable {
-    /// if-unused, and it has consumers.
-    InUse,
-    /// if-empty, and it has messages.
-    NotEmpty,
-}
-
-/// What a queue has counted since it was declared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Messages routed here.
-    pub published: u64,
-    /// Messages handed to consumers that acknowledge.
-    pub delivered: u64,
-    /// Messages handed to consumers that don't.
-    pub delivered_no_ack: u64,
-    /// Messages fetched by basic.get.
-    pub fetched: u64,
-    /// Deliveries that were not the first of their message.
-    pub redelivered: u64,
-    /// Messages acknowledged.
-    pub acked: u64,
-    /// Messages refused and not put back.
-    pub discarded: u64,
-    /// Messages purged, or gone with the queue.
-    pub purged: u64,
-    /// Messages that were counted and that the disk did not have. Anything but 0 is a bug, or a
-    /// data directory that was damaged.
-    pub missing: u64,
-}
+use rules::Rules;
+pub use vocabulary::{
+    Command, Counters, Dead, Death, Delivery, Departure, Effect, Outcome, Return, Undeletable,
+    Unread, Window,
+};
 
 #[derive(Clone, Debug)]
 struct Held {
@@ -171,8 +67,8 @@ pub struct Queue {
     /// Which fetch is, or would be, the current one; answers to others are too late.
     round: u64,
     deleted: bool,
-    /// What it goes by; `None`: nothing was said.
-    settings: Option<Box<Settings>>,
+    /// What only queues have that were asked for more than to hold messages.
+    rules: Option<Box<Rules>>,
 }
 
 impl Queue {
@@ -198,27 +94,25 @@ impl Queue {
             Command::Busy(consumer) => self.consumers.set_busy(consumer, true),
             Command::Room(consumer) => self.consumers.set_busy(consumer, false),
             Command::Fetched { round, entries } => self.fetched(round, entries),
-            Command::Configure(settings) => self.configure(settings),
+            Command::Tick(now) => self.tick(now, effects),
+            Command::Refuse(message) => self.refuse(message),
+            Command::Configure(settings) => self.configure(*settings),
+            Command::Buried(positions) => self.buried(&positions, effects),
+            Command::Unburied(dead) => self.unburied(dead),
+            Command::Exhumed { entries, done } => self.exhumed(entries, done),
+            Command::Discovered(entries) => self.discovered(entries, effects),
+            Command::Touch => self.touch(),
         }
-    }
-
-    fn configure(&mut self, settings: Box<Settings>) {
-        self.settings = (!settings.is_plain()).then_some(settings);
-    }
-
-    /// What it goes by; `None`: nothing was said.
-    pub fn settings(&self) -> Option<&Settings> {
-        self.settings.as_deref()
     }
 
     /// Whether the next published message stays in memory. If not, it must be on disk.
     #[inline]
-    pub fn next_stays_in_memory(&self) -> bool {
+    pub fn stays_in_memory(&self, message: &Message) -> bool {
         self.stored.is_none_or(|window| {
             self.ready.on_disk().count == 0
                 && self.ready.at_hand() < window.messages
                 && self.ready.bytes_at_hand() < window.bytes
-        })
+        }) || self.ready.level(message) > 0
     }
 
     /// Where the next published message will stand.
@@ -234,10 +128,16 @@ impl Queue {
         let position = self.next_position;
         self.next_position += 1;
         self.counters.published += 1;
-        if self.next_stays_in_memory() {
-            self.ready.push(Entry { position, deliveries: 0, message });
+        let (due, len) = (self.due_of(&message), message.body_len());
+        let away = !self.stays_in_memory(&message);
+        let own = due != NEVER && message.expires();
+        if away {
+            self.ready.push_away(position, len);
         } else {
-            self.ready.push_away(position, message.body_len());
+            self.ready.push(Entry { position, deliveries: Deliveries::default(), due, message });
+        }
+        if due != NEVER {
+            self.is_due(Timed { position, due, len: len as u64, away }, own);
         }
     }
 
@@ -252,7 +152,9 @@ impl Queue {
             let missing = self.ready.forget_away();
             self.counters.missing += missing as u64;
         }
-        self.ready.arrived(entries);
+        for entry in entries {
+            self.arrive(entry);
+        }
     }
 
     /// Asks for messages from disk once half of the window is free. To be called when a turn has
@@ -279,40 +181,50 @@ impl Queue {
         match outcome {
             Outcome::Accept => {
                 self.counters.acked += 1;
-                self.gone(entry.position, effects);
+                self.gone(entry.position, Departure::Acknowledged, effects);
             }
-            Outcome::Discard => {
-                self.counters.discarded += 1;
-                self.gone(entry.position, effects);
-            }
-            Outcome::Requeue => {
-                entry.deliveries += 1;
+            Outcome::Discard => self.dies(entry, Death::Rejected, effects),
+            Outcome::Requeue(why) => {
+                // To RabbitMQ 4.3's quorum queues a nack is no failure.
+                let quorum = self.settings().is_some_and(|said| said.kind == QueueKind::Quorum);
+                let counts = !(quorum && why == Return::Nacked);
+                entry.deliveries = entry.deliveries.again(counts);
                 if self.stored.is_some() {
-                    let (position, deliveries) = (entry.position, entry.deliveries);
+                    let (position, deliveries) = (entry.position, entry.deliveries.stored());
                     effects.push(Effect::Returned { position, deliveries });
                 }
-                self.ready.put_back(entry);
+                self.put_back(entry, why, effects);
             }
         }
     }
 
+    #[inline]
+    fn put_back(&mut self, entry: Entry, why: Return, effects: &mut Vec<Effect>) {
+        if self.rules.is_some() {
+            return self.put_back_by_rules(entry, why, effects);
+        }
+        self.ready.put_back(entry);
+    }
+
     /// Tells that a message left; neighbours that leave one after the other are told as one.
     #[inline]
-    fn gone(&self, position: u64, effects: &mut Vec<Effect>) {
+    fn gone(&self, position: u64, because: Departure, effects: &mut Vec<Effect>) {
         if self.stored.is_none() {
             return;
         }
-        if let Some(Effect::Gone { first, count }) = effects.last_mut()
+        if let Some(Effect::Gone { first, count, why }) = effects.last_mut()
             && *first + *count == position
+            && *why == because
         {
             *count += 1;
         } else {
-            effects.push(Effect::Gone { first: position, count: 1 });
+            effects.push(Effect::Gone { first: position, count: 1, why: because });
         }
     }
 
     fn consumer_gone(&mut self, consumer: ConsumerKey, effects: &mut Vec<Effect>) {
         if self.consumers.remove(consumer) && self.consumers.is_empty() {
+            self.touch();
             effects.push(Effect::Unused);
         }
     }
@@ -322,12 +234,22 @@ impl Queue {
         &mut self,
         subscription: Subscription,
     ) -> Result<ConsumerKey, ExclusiveConsumer> {
-        self.consumers.add(subscription)
+        let key = self.consumers.add(subscription)?;
+        self.touch();
+        if let Some(rules) = &mut self.rules {
+            if let Some(timeout) = rules.timeout(subscription.timeout) {
+                rules.timeouts.applies(timeout);
+            }
+        } else if let Some(timeout) = subscription.timeout.filter(|timeout| *timeout > 0) {
+            self.rules_mut().timeouts.applies(timeout);
+        }
+        Ok(key)
     }
 
     /// Whose turn it is, if there is a message to give and somebody to take it.
     #[inline]
-    pub fn next_consumer(&mut self) -> Option<ConsumerKey> {
+    pub fn next_consumer(&mut self, effects: &mut Vec<Effect>) -> Option<ConsumerKey> {
+        self.drop_expired(effects);
         if self.ready.none_at_hand() { None } else { self.consumers.whose_turn() }
     }
 
@@ -338,12 +260,10 @@ impl Queue {
     #[inline]
     pub fn deliver(&mut self, consumer: ConsumerKey, effects: &mut Vec<Effect>) -> Delivery {
         let entry = self.ready.pop().expect("a consumer's turn comes when a message is ready");
-        self.counters.redelivered += u64::from(entry.deliveries > 0);
         if self.consumers.took(consumer) {
             self.counters.delivered_no_ack += 1;
-            self.gone(entry.position, effects);
-            let redelivered = entry.deliveries > 0;
-            Delivery { id: None, redelivered, message: entry.message }
+            self.gone(entry.position, Departure::Acknowledged, effects);
+            self.delivery(None, entry.deliveries, entry.message)
         } else {
             self.counters.delivered += 1;
             self.hold(entry, Some(consumer))
@@ -364,13 +284,14 @@ impl Queue {
 
     /// Takes the first message without being a consumer (basic.get).
     pub fn fetch(&mut self, no_ack: bool, effects: &mut Vec<Effect>) -> Option<Delivery> {
+        self.touch();
+        self.drop_expired(effects);
         let entry = self.ready.pop()?;
         self.counters.fetched += 1;
-        self.counters.redelivered += u64::from(entry.deliveries > 0);
         if no_ack {
-            self.gone(entry.position, effects);
-            let redelivered = entry.deliveries > 0;
-            return Some(Delivery { id: None, redelivered, message: entry.message });
+            self.counters.fetched_no_ack += 1;
+            self.gone(entry.position, Departure::Acknowledged, effects);
+            return Some(self.delivery(None, entry.deliveries, entry.message));
         }
         Some(self.hold(entry, None))
     }
@@ -380,24 +301,38 @@ impl Queue {
         let id = self.next_delivery;
         self.next_delivery += 1;
         self.unacked_bytes += entry.message.body_len() as u64;
-        let delivery = Delivery {
-            id: Some(DeliveryId(id)),
-            redelivered: entry.deliveries > 0,
-            message: entry.message.clone(),
-        };
+        let delivery = self.delivery(Some(DeliveryId(id)), entry.deliveries, entry.message.clone());
         self.unacked.push(id, Held { entry, consumer });
+        if let Some(rules) = &mut self.rules {
+            rules.timeouts.handed_out(id, rules.now);
+        }
         delivery
+    }
+
+    #[inline]
+    fn delivery(
+        &mut self,
+        id: Option<DeliveryId>,
+        deliveries: Deliveries,
+        message: Message,
+    ) -> Delivery {
+        let redelivered = deliveries != Deliveries::default();
+        self.counters.redelivered += u64::from(redelivered);
+        let counted = redelivered && self.rules.is_some();
+        let message = if counted { self.with_counts(message, deliveries) } else { message };
+        Delivery { id, redelivered, message }
     }
 
     /// Forgets all ready messages; those unacked stay. Returns how many.
     pub fn purge(&mut self, effects: &mut Vec<Effect>) -> usize {
         let count = self.ready.len();
-        for position in self.ready.returned_positions() {
-            self.gone(position, effects);
+        let positions: Vec<u64> = self.ready.positions().collect();
+        for position in positions {
+            self.gone(position, Departure::Purged, effects);
         }
-        // Nothing behind the first that was never taken is unacked.
-        if let (Some(_), Some(first)) = (self.stored, self.ready.untaken_from()) {
-            effects.push(Effect::Gone { first, count: self.next_position - first });
+        let away = self.ready.on_disk();
+        if away.count > 0 {
+            self.gone_but(away.from, self.next_position - 1, Departure::Purged, effects);
         }
         self.counters.purged += count as u64;
         self.forget_ready();
@@ -406,6 +341,9 @@ impl Queue {
 
     fn forget_ready(&mut self) {
         self.ready.clear();
+        if let Some(rules) = &mut self.rules {
+            rules.forget_ready();
+        }
         self.fetching = false;
         self.round += 1;
     }
@@ -420,8 +358,9 @@ impl Queue {
             return Err(Undeletable::NotEmpty);
         }
         let count = self.ready.len();
-        self.counters.purged += (count + self.unacked.len()) as u64;
+        self.counters.purged += (count + self.unacked.len() + self.delayed()) as u64;
         self.deleted = true;
+        self.rules = None;
         self.forget_ready();
         self.unacked = Ledger::default();
         self.unacked_bytes = 0;
@@ -452,7 +391,7 @@ impl Queue {
     /// Bytes of the bodies that it holds in memory.
     #[inline]
     pub fn bytes_in_memory(&self) -> u64 {
-        self.ready.bytes_at_hand() + self.unacked_bytes
+        self.ready.bytes_at_hand() + self.unacked_bytes + self.bytes_apart()
     }
 
     /// Who consumes.
@@ -471,18 +410,25 @@ impl Queue {
     /// If it does not hold.
     pub fn validate(&self) {
         let counters = self.counters;
+        // Dead ones that are not buried are counted as dead, and are here all the same.
         let gone = counters.acked
             + counters.discarded
+            + counters.expired
+            + counters.dropped
+            + counters.exhausted
             + counters.purged
             + counters.missing
             + counters.delivered_no_ack
-            + counters.fetched;
-        // Fetched ones that wait for an ack are unacked, not gone; so only a bound holds for them.
-        let here = (self.ready.len() + self.unacked.len()) as u64;
-        assert!(here + gone >= counters.published, "a message is neither here nor gone");
-        assert!(here <= counters.published, "more messages than were published");
-        let positions: Vec<u64> = self.ready.iter().map(|entry| entry.position).collect();
-        assert!(positions.is_sorted(), "ready messages are in publish order");
+            + counters.fetched_no_ack;
+        let here = (self.ready.len() + self.unacked.len() + self.delayed()) as u64;
+        let dying = self.dying() as u64;
+        let deaths = counters.discarded + counters.expired + counters.dropped + counters.exhausted;
+        assert_eq!(here + gone, counters.published, "a message is either here or gone, once");
+        assert!(dying + counters.dead_lettered <= deaths || self.deleted);
+        self.ready.validate();
+        if let Some(rules) = &self.rules {
+            rules.validate();
+        }
         let bytes: u64 = self.unacked.iter().map(|(_, h)| h.entry.message.body_len() as u64).sum();
         assert_eq!(bytes, self.unacked_bytes);
         self.consumers.validate();

@@ -1,20 +1,31 @@
-//! The messages that wait, in the order of their positions.
+//! The messages that wait, in the order in which they are handed out.
 //!
 //! ```text
-//!   returned (BTreeMap)    fresh (ring)           away (a count)
-//!   3 . . 7 . 9          | 12 13 14 15 … 911     | 912 … 2,000,000
-//!   taken and came back  | never taken: in memory | never taken: only on disk
+//!   apart (BTreeMap)        fresh (ring)           away (a count)
+//!   3 . . 7 . 9           | 12 13 14 15 … 911     | 912 … 2,000,000
+//!   came back, or of a    | never taken: in       | never taken: only
+//!   higher priority       | memory                | on disk
 //! ```
 //!
 //! What was taken and came back has, by then, a lower position than everything that was never
-//! taken. What does not fit the window in memory stays on disk and costs no memory at all.
+//! taken. What does not fit the window in memory stays on disk and costs no memory at all. Any
+//! message may leave from where it stands (it expires).
+//!
+//! In a queue with priorities, messages above the lowest priority stand apart from the start: in
+//! order of priority, then of position. They stay in memory; only the lowest priority goes to
+//! disk (a queue that is mostly of high priority fills the broker's memory, and then publishers
+//! wait).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
+use super::deliveries::Deliveries;
+use crate::ledger::Ledger;
 use crate::message::Message;
 
 /// From this capacity on, an emptied ring gives its memory back.
 const SPARE: usize = 8 * 1024;
+/// Positions are smaller than this; the bits above are for the priority.
+const POSITIONS: u64 = 1 << 56;
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
@@ -22,9 +33,19 @@ pub struct Entry {
     /// Its place: the count of messages published to the queue before it.
     pub position: u64,
     /// How often it was handed out and came back.
-    pub deliveries: u32,
+    pub deliveries: Deliveries,
+    /// When it expires, in ms since 1970; [`super::due::NEVER`] if it does not.
+    pub due: u64,
     /// What it is.
     pub message: Message,
+}
+
+/// A message in the ring, without its position.
+#[derive(Clone, Debug)]
+struct Fresh {
+    message: Message,
+    due: u64,
+    deliveries: Deliveries,
 }
 
 /// Ready messages that are only on disk: all from a position on.
@@ -41,16 +62,40 @@ pub struct Away {
 /// Messages ready for delivery.
 #[derive(Clone, Debug, Default)]
 pub struct Ready {
-    fresh: VecDeque<Entry>,
-    returned: BTreeMap<u64, Entry>,
+    fresh: Ledger<Fresh>,
+    /// By falling priority, then by position: see [`Self::key`].
+    apart: BTreeMap<u64, Entry>,
     body_bytes: u64,
     away: Away,
+    /// Priorities up to this one are told apart.
+    max_priority: u8,
 }
 
 impl Ready {
     /// What a queue starts with that was there before a restart: everything on disk.
     pub fn away(away: Away) -> Self {
         Self { away, ..Self::default() }
+    }
+
+    /// From now on priorities up to this one are told apart. What waits already keeps its place.
+    pub fn tell_priorities_apart(&mut self, max: u8) {
+        if self.at_hand() == 0 {
+            self.max_priority = max;
+        }
+    }
+
+    /// A message's priority as far as it is told apart.
+    #[inline]
+    pub fn level(&self, message: &Message) -> u8 {
+        if self.max_priority == 0 { 0 } else { message.priority().min(self.max_priority) }
+    }
+
+    fn key(&self, entry: &Entry) -> u64 {
+        Self::key_of(self.level(&entry.message), entry.position)
+    }
+
+    fn key_of(level: u8, position: u64) -> u64 {
+        (u64::from(u8::MAX - level) * POSITIONS) | position
     }
 
     /// How many wait.
@@ -67,13 +112,13 @@ impl Ready {
     /// How many of them are in memory.
     #[inline]
     pub fn at_hand(&self) -> usize {
-        self.fresh.len() + self.returned.len()
+        self.fresh.len() + self.apart.len()
     }
 
     /// Whether none can be handed out at once.
     #[inline]
     pub fn none_at_hand(&self) -> bool {
-        self.fresh.is_empty() && self.returned.is_empty()
+        self.fresh.is_empty() && self.apart.is_empty()
     }
 
     /// What of it is only on disk.
@@ -92,12 +137,18 @@ impl Ready {
         self.body_bytes
     }
 
-    /// Adds a published message; its position is higher than all before, none of which is away.
+    /// Adds a published message; its position is higher than all before. One of the lowest
+    /// priority is added only while none is away.
     #[inline]
     pub fn push(&mut self, entry: Entry) {
-        debug_assert_eq!(self.away.count, 0, "behind what is on disk comes nothing in memory");
         self.body_bytes += entry.message.body_len() as u64;
-        self.fresh.push_back(entry);
+        if self.level(&entry.message) > 0 {
+            self.apart.insert(self.key(&entry), entry);
+            return;
+        }
+        debug_assert_eq!(self.away.count, 0, "behind what is on disk comes nothing in memory");
+        let Entry { position, deliveries, due, message } = entry;
+        self.fresh.push(position, Fresh { message, due, deliveries });
     }
 
     /// Counts a published message that is only on disk.
@@ -109,20 +160,40 @@ impl Ready {
         self.away.body_bytes += body_len as u64;
     }
 
-    /// Takes messages in that were read from disk, in order. What came too late (it stands in
-    /// front of what is away) is passed over.
-    pub fn arrived(&mut self, entries: impl IntoIterator<Item = Entry>) {
-        for entry in entries {
-            if self.away.count == 0 || entry.position < self.away.from {
-                continue;
-            }
-            let len = entry.message.body_len() as u64;
-            self.away.from = entry.position + 1;
-            self.away.count -= 1;
-            self.away.body_bytes = self.away.body_bytes.saturating_sub(len);
-            self.body_bytes += len;
-            self.fresh.push_back(entry);
-        }
+    /// Whether a message at this position may be on disk only.
+    pub fn is_away(&self, position: u64) -> bool {
+        self.away.count > 0 && position >= self.away.from
+    }
+
+    /// Takes a message in that was read from disk and [is away](Self::is_away). They come in
+    /// order.
+    pub fn arrived(&mut self, entry: Entry) {
+        self.pass(entry.position);
+        self.leaves_disk(1, entry.message.body_len() as u64);
+        self.push_unordered(entry);
+    }
+
+    /// Takes a message of a higher priority in that is on disk, wherever it stands.
+    pub fn arrived_early(&mut self, entry: Entry) {
+        self.leaves_disk(1, entry.message.body_len() as u64);
+        self.push_unordered(entry);
+    }
+
+    fn push_unordered(&mut self, entry: Entry) {
+        let away = std::mem::take(&mut self.away);
+        self.push(entry);
+        self.away = away;
+    }
+
+    /// What stands up to this position on disk is not for this list, or is in it already.
+    pub fn pass(&mut self, position: u64) {
+        self.away.from = self.away.from.max(position + 1);
+    }
+
+    /// Messages that were only on disk are not ready any more.
+    pub fn leaves_disk(&mut self, count: usize, bytes: u64) {
+        self.away.count = self.away.count.saturating_sub(count);
+        self.away.body_bytes = self.away.body_bytes.saturating_sub(bytes);
     }
 
     /// The disk has nothing of what is away: then nothing is.
@@ -132,44 +203,106 @@ impl Ready {
 
     /// Puts a message back to its old place: RabbitMQ orders by publish position, not by return.
     pub fn put_back(&mut self, entry: Entry) {
-        debug_assert!(self.fresh.front().is_none_or(|front| entry.position < front.position));
+        debug_assert!(
+            self.level(&entry.message) > 0
+                || self.fresh.first().is_none_or(|front| entry.position < front)
+        );
         self.body_bytes += entry.message.body_len() as u64;
-        self.returned.insert(entry.position, entry);
+        self.apart.insert(self.key(&entry), entry);
     }
 
     /// Takes the first of those in memory.
     #[inline]
     pub fn pop(&mut self) -> Option<Entry> {
-        let entry = if self.returned.is_empty() {
-            self.fresh.pop_front()?
+        let entry = if self.apart.is_empty() {
+            let (position, fresh) = self.fresh.pop_first()?;
+            self.fresh.give_back(SPARE);
+            fresh.at(position)
         } else {
-            self.returned.pop_first().map(|(_, entry)| entry)?
+            self.apart.pop_first().map(|(_, entry)| entry)?
         };
         self.body_bytes -= entry.message.body_len() as u64;
-        if self.fresh.is_empty() && self.fresh.capacity() > SPARE {
-            self.fresh = VecDeque::new();
-        }
         Some(entry)
     }
 
-    /// The positions of those that were taken once.
-    pub fn returned_positions(&self) -> impl Iterator<Item = u64> {
-        self.returned.keys().copied()
+    /// When the first of those in memory is due.
+    pub fn first_due(&self) -> Option<u64> {
+        if let Some((_, entry)) = self.apart.first_key_value() {
+            return Some(entry.due);
+        }
+        Some(self.fresh.get(self.fresh.first()?)?.due)
     }
 
-    /// From which position on all messages were never taken.
-    pub fn untaken_from(&self) -> Option<u64> {
-        let away = (self.away.count > 0).then_some(self.away.from);
-        self.fresh.front().map(|entry| entry.position).or(away)
+    /// Takes the message at a position, if it is in memory.
+    pub fn take(&mut self, position: u64) -> Option<Entry> {
+        let entry = match self.fresh.remove(position) {
+            Some(fresh) => fresh.at(position),
+            None => self.take_apart(position, position)?,
+        };
+        self.body_bytes -= entry.message.body_len() as u64;
+        Some(entry)
     }
 
-    /// Those in memory, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.returned.values().chain(&self.fresh)
+    /// Takes any message between two positions, both included, that is in memory.
+    pub fn take_between(&mut self, first: u64, last: u64) -> Option<Entry> {
+        let found = self.fresh.first_from(first).filter(|position| *position <= last);
+        let entry = match found.and_then(|position| Some((position, self.fresh.remove(position)?)))
+        {
+            Some((position, fresh)) => fresh.at(position),
+            None => self.take_apart(first, last)?,
+        };
+        self.body_bytes -= entry.message.body_len() as u64;
+        Some(entry)
+    }
+
+    fn take_apart(&mut self, first: u64, last: u64) -> Option<Entry> {
+        if self.apart.is_empty() {
+            return None;
+        }
+        let range = |level| Self::key_of(level, first)..=Self::key_of(level, last);
+        let found = (0..=self.max_priority).find_map(|level| self.apart.range(range(level)).next());
+        let key = *found?.0;
+        self.apart.remove(&key)
+    }
+
+    /// Whether the message at a position is ready: in memory for sure, or perhaps on disk.
+    pub fn may_have(&self, position: u64) -> bool {
+        let apart = |level| self.apart.contains_key(&Self::key_of(level, position));
+        self.is_away(position)
+            || self.fresh.get(position).is_some()
+            || (0..=self.max_priority).any(apart)
+    }
+
+    /// The positions of those in memory, in order of delivery.
+    pub fn positions(&self) -> impl Iterator<Item = u64> {
+        let apart = self.apart.values().map(|entry| entry.position);
+        apart.chain(self.fresh.iter().map(|(position, _)| position))
     }
 
     /// Forgets all of them.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { max_priority: self.max_priority, ..Self::default() };
+    }
+
+    /// What must hold: bytes are what they add up to, and neither part reaches into the next.
+    pub(super) fn validate(&self) {
+        let fresh = self.fresh.iter().map(|(_, fresh)| fresh.message.body_len());
+        let apart = self.apart.values().map(|entry| entry.message.body_len());
+        assert_eq!(fresh.chain(apart).sum::<usize>() as u64, self.body_bytes);
+        for (key, entry) in &self.apart {
+            assert_eq!(*key, self.key(entry));
+            let lowest = self.level(&entry.message) == 0;
+            assert!(!lowest || self.fresh.first().is_none_or(|first| entry.position < first));
+        }
+        let last = self.fresh.last();
+        assert!(self.away.count == 0 || last.is_none_or(|last| last < self.away.from));
+    }
+}
+
+impl Fresh {
+    #[inline]
+    fn at(self, position: u64) -> Entry {
+        let Self { message, due, deliveries } = self;
+        Entry { position, deliveries, due, message }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::Return;
 use super::options::{
     DeadLetterStrategy, DelayedRetry, DeliveryLimit, Overflow, QueueKind, QueueOptions,
     RetryOptions,
@@ -110,6 +111,12 @@ impl Settings {
         }
     }
 
+    /// Whether the queue may refuse publishes.
+    pub fn refuses(&self) -> bool {
+        let limited = self.max_length.is_some() || self.max_length_bytes.is_some();
+        limited && self.overflow != Overflow::DropHead
+    }
+
     /// Whether it is as if nothing was said.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
@@ -154,6 +161,17 @@ impl Retry {
         let delay = options.delayed_min.map(ms)?;
         let longest = options.delayed_max.map_or(u64::MAX, ms);
         Some(Self { which, delay, growth: Growth::Linear, longest, jitter: 0, attempts: None })
+    }
+
+    /// Whether a message is kept back that comes back for this reason. One whose consumer is gone
+    /// is not to blame.
+    pub fn covers(&self, why: Return) -> bool {
+        match (self.which, why) {
+            (_, Return::Released) | (DelayedRetry::Disabled, _) => false,
+            (DelayedRetry::All, _) => true,
+            (DelayedRetry::Failed, why) => why == Return::Rejected,
+            (DelayedRetry::Returned, why) => why == Return::Nacked,
+        }
     }
 
     /// How long a message is kept back that has come back for the `times`-th time (from 1).

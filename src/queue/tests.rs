@@ -5,6 +5,8 @@ use crate::message::Parts;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod rules;
+
 fn message(body: &str) -> Message {
     Message::from_parts(Parts {
         exchange: b"",
@@ -13,6 +15,8 @@ fn message(body: &str) -> Message {
         body: body.as_bytes(),
         persistent: false,
         priority: 0,
+        expires: false,
+        died: false,
     })
 }
 
@@ -61,7 +65,7 @@ impl Stage {
                 let outcome = match verb {
                     "accept" => Outcome::Accept,
                     "discard" => Outcome::Discard,
-                    "requeue" => Outcome::Requeue,
+                    "requeue" => Outcome::Requeue(Return::Nacked),
                     other => panic!("no such step: {other}"),
                 };
                 for body in bodies {
@@ -83,6 +87,7 @@ impl Stage {
             no_ack: options.contains(&"no_ack"),
             exclusive: options.contains(&"exclusive"),
             priority: number("priority=").unwrap_or(0),
+            timeout: None,
         };
         match self.queue.consume(subscription) {
             Ok(key) => {
@@ -93,7 +98,7 @@ impl Stage {
     }
 
     fn dispatch(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(key) = self.queue.next_consumer() {
+        while let Some(key) = self.queue.next_consumer(effects) {
             let delivery = self.queue.deliver(key, effects);
             let (name, _) = self.consumers.iter().find(|(_, each)| **each == key).expect("known");
             let name = format!("deliver {name}");
@@ -300,8 +305,14 @@ fn a_durable_queue_tells_what_is_gone() {
     queue.fetch(true, &mut effects);
     queue.apply(Command::Settle(held, Outcome::Accept), &mut effects);
     queue.purge(&mut effects);
-    let gone = |first| Effect::Gone { first, count: 1 };
-    assert_eq!(effects, [gone(1), gone(0), gone(2)]);
+    let gone = |first, why| Effect::Gone { first, count: 1, why };
+    let acknowledged = Departure::Acknowledged;
+    let purged = gone(2, Departure::Purged);
+    assert_eq!(effects, [gone(1, acknowledged), gone(0, acknowledged), purged]);
+}
+
+fn stored(position: u64, message: Message) -> Entry {
+    Entry { position, deliveries: Deliveries::default(), due: NEVER, message }
 }
 
 /// More than any test fills.
@@ -319,10 +330,11 @@ fn what_does_not_fit_the_window_is_fetched_in_time() {
     queue.fetch(true, &mut effects);
     queue.refill(&mut effects);
     let fetch = Effect::Fetch { round: 0, from: 2 };
-    assert_eq!(effects, [Effect::Gone { first: 0, count: 1 }, fetch]);
+    let gone = Effect::Gone { first: 0, count: 1, why: Departure::Acknowledged };
+    assert_eq!(effects, [gone, fetch]);
     queue.refill(&mut effects);
     assert_eq!(effects.len(), 2, "one fetch at a time");
-    let entry = |position, body| Entry { position, deliveries: 0, message: message(body) };
+    let entry = |position, body| stored(position, message(body));
     let entries = vec![entry(2, "c"), entry(3, "d")];
     queue.apply(Command::Fetched { round: 0, entries }, &mut effects);
     let bodies: Vec<Vec<u8>> = std::iter::from_fn(|| queue.fetch(true, &mut effects))
@@ -339,10 +351,11 @@ fn a_fetch_that_a_purge_overtook_brings_nothing_back() {
     queue.refill(&mut effects);
     assert_eq!(effects, [Effect::Fetch { round: 0, from: 0 }]);
     assert_eq!(queue.purge(&mut effects), 2);
-    let entries = vec![Entry { position: 0, deliveries: 0, message: message("a") }];
+    let entries = vec![stored(0, message("a"))];
     queue.apply(Command::Fetched { round: 0, entries }, &mut effects);
     assert_eq!(queue.ready(), 0);
-    assert_eq!(effects[1..], [Effect::Gone { first: 0, count: 2 }]);
+    let gone = Effect::Gone { first: 0, count: 2, why: Departure::Purged };
+    assert_eq!(effects[1..], [gone]);
 }
 
 #[derive(Clone, Debug)]
@@ -373,7 +386,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), any::<bool>()).prop_map(|(who, busy)| Step::Busy(who, busy)),
         2 => any::<bool>().prop_map(|no_ack| Step::Fetch { no_ack }),
         8 => (any::<usize>(), prop_oneof![
-            Just(Outcome::Accept), Just(Outcome::Discard), Just(Outcome::Requeue)
+            Just(Outcome::Accept), Just(Outcome::Discard), Just(Outcome::Requeue(Return::Released))
         ]).prop_map(|(which, outcome)| Step::Settle(which, outcome)),
         1 => Just(Step::Purge),
         3 => (1usize..4).prop_map(Step::Answer),
@@ -398,7 +411,8 @@ impl Play {
             Step::Publish => self.publish(&mut effects),
             Step::Consume { prefetch, no_ack, priority } => {
                 let prefetch = (prefetch > 0).then_some(prefetch);
-                let subscription = Subscription { prefetch, no_ack, exclusive: false, priority };
+                let (exclusive, timeout) = (false, None);
+                let subscription = Subscription { prefetch, no_ack, exclusive, priority, timeout };
                 self.consumers.push(self.queue.consume(subscription).expect("nobody is exclusive"));
             }
             Step::Cancel(who) if !self.consumers.is_empty() => {
@@ -424,7 +438,7 @@ impl Play {
             Step::Answer(most) => self.answer(most, &mut effects),
             Step::Cancel(_) | Step::Busy(..) | Step::Settle(..) => {}
         }
-        while let Some(key) = self.queue.next_consumer() {
+        while let Some(key) = self.queue.next_consumer(&mut effects) {
             self.held.extend(self.queue.deliver(key, &mut effects).id);
         }
         self.queue.refill(&mut effects);
@@ -435,7 +449,7 @@ impl Play {
     fn publish(&mut self, effects: &mut Vec<Effect>) {
         let position = self.queue.next_position();
         let message = message(&position.to_string());
-        self.disk.insert(position, Entry { position, deliveries: 0, message: message.clone() });
+        self.disk.insert(position, stored(position, message.clone()));
         self.queue.apply(Command::Publish(message), effects);
     }
 
@@ -450,17 +464,17 @@ impl Play {
     fn carry_out(&mut self, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::Gone { first, count } => {
+                Effect::Gone { first, count, .. } => {
                     let before = self.disk.len();
                     self.disk.retain(|position, _| !(first..first + count).contains(position));
                     self.gone += (before - self.disk.len()) as u64;
                 }
                 Effect::Returned { position, deliveries } => {
                     let entry = self.disk.get_mut(&position).expect("what came back is stored");
-                    entry.deliveries = deliveries;
+                    entry.deliveries = Deliveries::from_stored(deliveries);
                 }
                 Effect::Fetch { round, from } => self.asked = Some((round, from)),
-                Effect::Unused => {}
+                Effect::Unused | Effect::Idle | Effect::TimedOut { .. } => {}
             }
         }
     }

@@ -68,6 +68,24 @@ impl Topology {
         walk.follow();
         walk.end()
     }
+
+    /// The queues that a dead message reaches: none if its exchange does not exist. Unlike what
+    /// clients publish it may go to an internal exchange.
+    pub fn route_dead(
+        &self,
+        exchange: &str,
+        message: &Envelope<'_>,
+        stations: &mut dyn Stations,
+    ) -> Routed {
+        let mut walk = Walk::new(self, message, stations);
+        if exchange.is_empty() {
+            walk.default_exchange();
+        } else if let Ok(id) = self.exchange(exchange) {
+            walk.seen.push(id);
+            walk.follow();
+        }
+        walk.end()
+    }
 }
 
 struct Walk<'a> {

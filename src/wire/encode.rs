@@ -332,7 +332,7 @@ mod tests {
             let body: Vec<u8> = (0..size).map(|n| n as u8).collect();
             let message = Message::from_parts(Parts {
                 exchange: b"x", routing_key: b"k", header: b"head", body: &body,
-                persistent: false, priority: 0,
+                persistent: false, priority: 0, expires: false, died: false,
             });
             let mut out = Out::default();
             let delivery = Delivery { tag: 1, redelivered: false, message: &message };

@@ -185,10 +185,15 @@ impl<'a> TableRef<'a> {
 
     /// The same table without the entries of one key.
     pub fn without(self, key: &str) -> Table {
+        self.without_any(&[key])
+    }
+
+    /// The same table without the entries of some keys.
+    pub fn without_any(self, keys: &[&str]) -> Table {
         let mut kept = Vec::with_capacity(self.0.len());
         let mut rest = self.0;
         while let Some((name, _, behind)) = split_entry(rest) {
-            if name != key.as_bytes() {
+            if keys.iter().all(|key| name != key.as_bytes()) {
                 kept.extend_from_slice(&rest[..rest.len() - behind.len()]);
             }
             rest = behind;
@@ -371,6 +376,34 @@ impl TableBuilder {
     /// The finished table.
     pub fn build(self) -> Table {
         Table(self.0.into())
+    }
+}
+
+/// Writes an array, value by value.
+#[derive(Default)]
+pub struct ArrayBuilder(Vec<u8>);
+
+impl ArrayBuilder {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a value.
+    pub fn push(&mut self, value: Value<'_>) {
+        write_value(&mut self.0, value);
+    }
+
+    /// The finished array.
+    pub fn as_value(&self) -> Value<'_> {
+        Value::Array(ArrayRef(&self.0))
+    }
+}
+
+impl Table {
+    /// Goes on writing where the table ends.
+    pub fn extend(self) -> TableBuilder {
+        TableBuilder(self.0.into())
     }
 }
 

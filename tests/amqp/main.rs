@@ -14,6 +14,7 @@ mod exchange_kinds;
 mod full_memory;
 mod handshake;
 mod heartbeats;
+mod lifetimes;
 mod limits;
 mod mistakes;
 mod permissions;

@@ -189,24 +189,7 @@ def difference_of(scenario):
 
 # Scenarios whose feature is still to come, by the feature. They are counted as skipped; one that
 # passes is reported, so that it leaves this list.
-LATER = {
-    "single active consumer": [
-        "consumers.single_active_consumer", "consumers.single_active_consumer_with_an_exclusive_one"],
-    "length limits": [
-        "transactions.a_full_queue_refuses", "transactions.a_full_queue_among_two_refuses_for_both",
-        "lifetimes.too_many_drops_the_oldest", "lifetimes.too_many_bytes_drop_the_oldest",
-        "lifetimes.no_length_at_all", "lifetimes.refused_and_dead_lettered",
-        "lifetimes.too_many_drop_the_head_and_that_has_the_highest_priority"],
-    "dead-lettering": [
-        "lifetimes.rejected", "lifetimes.nacked_together",
-        "lifetimes.dead_letters_keep_their_key_without_another", "lifetimes.dead_twice_in_the_same_queue",
-        "lifetimes.dead_in_a_circle_without_a_rejection", "lifetimes.a_clients_own_death_certificate"],
-    "expiry": [
-        "lifetimes.expired_by_the_queue", "lifetimes.expired_by_itself",
-        "lifetimes.the_shorter_of_two_lifetimes_counts", "lifetimes.expired_at_once",
-        "lifetimes.a_lifetime_of_zero_reaches_nobody_else", "lifetimes.queue_expires_when_unused"],
-    "message priorities": ["lifetimes.priorities", "lifetimes.priority_of_a_returned_message"],
-}
+LATER = {}
 
 
 def awaited_feature(scenario):

@@ -51,6 +51,7 @@ pub struct State {
     wrote: bool,
     cancel_notify: bool,
     order: Option<Fault>,
+    channel_orders: Vec<(u16, Fault)>,
     channels: FxHashMap<u16, Box<ChannelState>>,
     /// Consumers that were refused for want of room.
     stalled: Vec<Stalled>,
@@ -116,6 +117,7 @@ impl Outbox {
                 wrote: false,
                 cancel_notify: false,
                 order: None,
+                channel_orders: Vec::new(),
                 channels: FxHashMap::default(),
                 stalled: Vec::new(),
             }),
@@ -144,6 +146,12 @@ impl Outbox {
     /// Asks the session to close its connection.
     pub fn order_close(&self, why: Fault) {
         self.state.lock().order.get_or_insert(why);
+        self.session.notify_one();
+    }
+
+    /// Asks the session to close one of its channels.
+    pub fn order_channel_close(&self, channel: u16, why: Fault) {
+        self.state.lock().channel_orders.push((channel, why));
         self.session.notify_one();
     }
 
@@ -303,12 +311,12 @@ impl Locked<'_> {
         self.out().get_ok(number, wire, left, max_payload);
     }
 
-    /// The queue is gone: so is its consumer, and the client is told if it can be.
-    pub fn cancelled_by_broker(&mut self, outlet: &Outlet) {
+    /// The broker ends a consumer, and tells the client if it can be told. Returns whether it can.
+    pub fn cancelled_by_broker(&mut self, outlet: &Outlet) -> bool {
         let tell = self.state.cancel_notify;
-        let Some(channel) = self.state.channel(outlet.channel) else { return };
+        let Some(channel) = self.state.channel(outlet.channel) else { return tell };
         if channel.consumers.remove(&outlet.tag).is_none() {
-            return;
+            return tell;
         }
         channel.release_source(outlet.source);
         if tell {
@@ -316,6 +324,7 @@ impl Locked<'_> {
             let cancel = AnyMethod::Basic(basic::AMQPMethod::Cancel(cancel));
             self.out().method(outlet.channel, &cancel);
         }
+        tell
     }
 }
 
@@ -363,6 +372,11 @@ impl State {
     /// What the broker wants of the session.
     pub fn take_order(&mut self) -> Option<Fault> {
         self.order.take()
+    }
+
+    /// Channels that the broker wants closed.
+    pub fn take_channel_orders(&mut self) -> Vec<(u16, Fault)> {
+        std::mem::take(&mut self.channel_orders)
     }
 
     /// Whether something was written since this was last asked.

@@ -217,6 +217,8 @@ impl<'a> Raw<'a> {
             body_at,
             persistent: self.has(flag::PERSISTENT),
             priority: self.payload[20],
+            expires: self.has(flag::EXPIRES),
+            died: self.has(flag::DIED),
         };
         Some(Content { layout, bytes })
     }

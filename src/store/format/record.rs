@@ -78,6 +78,8 @@ pub(crate) mod flag {
     pub(crate) const PASSING: u8 = 32;
     /// It belongs to a transaction, which is named behind the header.
     pub(crate) const TOGETHER: u8 = 64;
+    /// The message has been dead: what its headers say of deaths is the broker's word.
+    pub(crate) const DIED: u8 = 128;
 }
 
 impl Kind {
@@ -159,6 +161,9 @@ impl<'a> Encoder<'a> {
         if message.is_persistent() {
             self.flags |= flag::PERSISTENT;
         }
+        if message.has_died() {
+            self.flags |= flag::DIED;
+        }
         let content = names.len() + header.len() + body.len();
         let small = names.len() as u16; // Two short strings: at most 512.
         self.head(Kind::Message, small, length(header.len()), place.encoded_len() + content);
@@ -171,9 +176,12 @@ impl<'a> Encoder<'a> {
 
     /// A message with content that was stored before.
     pub(crate) fn message_again(&mut self, place: &Place, content: &Content<'_>) {
-        let Layout { names_len, header_len, persistent, priority, .. } = *content.layout();
+        let Layout { names_len, header_len, persistent, priority, died, .. } = *content.layout();
         if persistent {
             self.flags |= flag::PERSISTENT;
+        }
+        if died {
+            self.flags |= flag::DIED;
         }
         let payload = place.encoded_len() + content.bytes().len();
         self.head(Kind::Message, names_len, header_len, payload);

@@ -8,7 +8,8 @@
 //! row key:   queue 8 BE | first position 8 BE | segment 8 BE
 //! row value:
 //!  0  version  1   1
-//!  1  (zero)   3
+//!  1  timed    1   whether any of them ever expires
+//!  2  (zero)   2
 //!  4  span     4   last position − first position
 //!  8  stored   4   how many messages there are in the segment …
 //! 12  live     4   … and how many of them are not gone
@@ -39,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) stored: u32,
     pub(crate) live: u32,
     pub(crate) bodies: u64,
+    /// Some of them expire.
+    pub(crate) timed: bool,
     /// Which positions are live, counted from the first; `None` if all are.
     pub(crate) bits: Option<Box<[u64]>>,
 }
@@ -65,7 +68,7 @@ impl RunKey {
 
 impl Run {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, 0, 0, 0];
+        let mut out = vec![VERSION, self.timed.into(), 0, 0];
         for word in [self.span, self.stored, self.live] {
             out.extend_from_slice(&word.to_le_bytes());
         }
@@ -98,7 +101,8 @@ impl Run {
             return None;
         };
         let (offset, bytes, bodies) = (long(16), word(24), long(32));
-        Some(Self { segment, offset, bytes, span, stored, live, bodies, bits })
+        let timed = fixed[1] != 0;
+        Some(Self { segment, offset, bytes, span, stored, live, bodies, timed, bits })
     }
 
     /// Whether a position, counted from the first, is live.
@@ -176,7 +180,17 @@ mod tests {
 
     fn run(span: u32) -> Run {
         let (stored, live) = (span + 1, span + 1);
-        Run { segment: 3, offset: 64, bytes: 1000, span, stored, live, bodies: 9, bits: None }
+        Run {
+            segment: 3,
+            offset: 64,
+            bytes: 1000,
+            span,
+            stored,
+            live,
+            bodies: 9,
+            timed: true,
+            bits: None,
+        }
     }
 
     #[test]

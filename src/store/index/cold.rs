@@ -176,7 +176,9 @@ mod tests {
                 model.insert(*position, *first);
             }
             let (bits, live, segment) = (Some(bits), stored, part.into());
-            let run = Run { segment, offset: 0, bytes: 0, span, stored, live, bodies: 0, bits };
+            let timed = false;
+            let run =
+                Run { segment, offset: 0, bytes: 0, span, stored, live, bodies: 0, timed, bits };
             assert!(cold.insert(*first, run, true).is_none());
         }
         (cold, model)

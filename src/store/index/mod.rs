@@ -137,6 +137,7 @@ impl Index {
             queue.passed(place.position);
             return false;
         }
+        queue.timed |= place.expires.is_some();
         queue.message(place.position, place.deliveries, spot);
         true
     }

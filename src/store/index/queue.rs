@@ -17,6 +17,8 @@ pub(crate) struct QueueIndex {
     /// What is true of messages that refer to another's content, where it differs from what
     /// stands there.
     pub(crate) particulars: BTreeMap<u64, Particulars>,
+    /// Some of its messages in the log expire, or did.
+    pub(crate) timed: bool,
     /// Runs that are just being replaced.
     pub(crate) replaced: Cold,
     /// The catalogue has rows about it.

@@ -50,6 +50,8 @@ pub struct RecoveredQueue {
     pub messages: u64,
     /// Bytes of their bodies.
     pub body_bytes: u64,
+    /// Some of them may expire.
+    pub timed: bool,
 }
 
 /// What the store goes on from.
@@ -176,7 +178,8 @@ fn summary(index: &Index, base: cold::Base) -> Result<Recovered, CannotOpen> {
         let hot: u64 = queue.hot.from(0).map(|(_, spot)| u64::from(spot.body)).sum();
         let body_bytes = hot + cold::body_bytes(index, queue)?;
         let (next_position, messages) = (queue.next_position, queue.len());
-        queues.push(RecoveredQueue { id, next_position, messages, body_bytes });
+        let timed = queue.timed || queue.cold.runs().any(|(_, cold)| cold.run.timed);
+        queues.push(RecoveredQueue { id, next_position, messages, body_bytes, timed });
     }
     queues.sort_unstable_by_key(|queue| queue.id);
     let mut rows = base.rows;

@@ -48,6 +48,7 @@ impl Runs {
                 stored: 0,
                 live: 0,
                 bodies: 0,
+                timed: false,
                 bits: None,
             };
             self.runs.push(NewRun { key, lasting, run });
@@ -57,6 +58,7 @@ impl Runs {
             run.span = (place.position - key.first) as u32;
             run.stored += 1;
             run.bodies += u64::from(body);
+            run.timed |= place.expires.is_some();
             self.positions.push(run.span);
         }
     }

@@ -24,8 +24,13 @@ fn what_was_stored_comes_back() {
     assert_eq!(rest(&hand), (50..60).chain(61..100).collect::<Vec<_>>());
     assert_eq!(hand.all(1)[&77], b"body 77");
     assert_eq!(hand.recovered.rows, [(b"q/1".to_vec(), b"durable".to_vec())]);
-    let queue =
-        RecoveredQueue { id: QueueId(1), next_position: 100, messages: 49, body_bytes: 49 * 7 };
+    let queue = RecoveredQueue {
+        id: QueueId(1),
+        next_position: 100,
+        messages: 49,
+        body_bytes: 49 * 7,
+        timed: false,
+    };
     assert_eq!(hand.recovered.queues, [queue]);
 }
 

@@ -121,6 +121,8 @@ fn message(body: &[u8]) -> Message {
         body,
         persistent: true,
         priority: 0,
+        expires: false,
+        died: false,
     })
 }
 

@@ -55,7 +55,6 @@ def test_thousands_are_confirmed_each_exactly_once(url, channel, queue, delivery
     assert channel.queue_purge(orders).method.message_count == 3000
 
 
-@pytest.mark.later("length limits")
 def test_a_full_queue_can_refuse_messages(url, channel, queue):
     small = queue("small", arguments={"x-max-length": 2, "x-overflow": "reject-publish"})
 
@@ -65,7 +64,6 @@ def test_a_full_queue_can_refuse_messages(url, channel, queue):
     assert drain(channel, small) == ["a", "b"]
 
 
-@pytest.mark.later("length limits")
 def test_pika_raises_what_is_refused_or_returned(channel, queue):
     full = queue("full", arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
     channel.confirm_delivery()
@@ -78,7 +76,6 @@ def test_pika_raises_what_is_refused_or_returned(channel, queue):
     assert (message.method.reply_text, message.body) == ("NO_ROUTE", b"nowhere")
 
 
-@pytest.mark.later("length limits")
 def test_a_full_queue_drops_its_oldest_unless_told_otherwise(url, channel, queue):
     small = queue("small", arguments={"x-max-length": 2})
 

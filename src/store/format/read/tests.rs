@@ -12,6 +12,8 @@ fn message() -> Message {
         body: b"hello",
         persistent: true,
         priority: 3,
+        expires: false,
+        died: false,
     })
 }
 

@@ -1,0 +1,114 @@
+//! What a queue reads from disk: messages whose turn is near, dead ones on their way, and, after a
+//! restart, what it has to know of all.
+
+use std::sync::Arc;
+
+use super::{LiveQueue, TURN};
+use crate::broker::dead_letters::Batch;
+use crate::queue::Command;
+use crate::queue::deliveries::Deliveries;
+use crate::queue::due::NEVER;
+use crate::queue::ready::Entry;
+use crate::store::{Stored, Wanted};
+
+impl LiveQueue {
+    /// Reads messages from disk into the window. Blocks on files.
+    pub(super) fn fetch_from_disk(self: &Arc<Self>, round: u64, from: u64) {
+        let Some(store) = self.stored() else { return };
+        let window = self.shared.window;
+        let wanted = Wanted {
+            queue: self.id,
+            from,
+            messages: (window.messages / 2).max(1),
+            bytes: (window.bytes / 2) as usize,
+        };
+        match store.fetch(wanted) {
+            Ok(stored) => {
+                let entries = stored.into_iter().map(entry).collect();
+                self.turn([Command::Fetched { round, entries }]);
+                self.report_missing();
+            }
+            // What cannot be read is not lost: it stays where it is, and the queue waits.
+            Err(why) => tracing::error!(queue = %self.name, "cannot read messages back: {why}"),
+        }
+    }
+
+    /// Messages that the disk should have and has not are never passed over in silence.
+    fn report_missing(&self) {
+        let mut core = self.core.lock();
+        let missing = core.queue.counters().missing;
+        let new = missing - std::mem::replace(&mut core.reported_missing, missing);
+        if new > 0 {
+            tracing::error!(queue = %self.name, "{new} messages are not on disk where they should be");
+        }
+    }
+
+    /// Whether the next dead messages have to be [read](Self::exhume) first.
+    pub fn must_exhume(&self) -> bool {
+        self.core.lock().queue.unread_dead().is_some()
+    }
+
+    /// Reads dead messages that are only on disk. Blocks on files.
+    pub fn exhume(self: &Arc<Self>) {
+        let unread = self.core.lock().queue.unread_dead();
+        let (Some(store), Some(unread)) = (self.stored(), unread) else { return };
+        let window = self.shared.window;
+        let span = usize::try_from(unread.last - unread.first).unwrap_or(usize::MAX);
+        let wanted = Wanted {
+            queue: self.id,
+            from: unread.first,
+            messages: span.saturating_add(1).min(TURN),
+            bytes: (window.bytes / 2) as usize,
+        };
+        let stored = store.fetch(wanted).unwrap_or_else(|why| {
+            // They stay on disk, and come back with a restart.
+            tracing::error!(queue = %self.name, "cannot read dead messages: {why}");
+            Vec::new()
+        });
+        let done = stored.last().is_none_or(|last| last.position >= unread.last);
+        let entries = stored.into_iter().map(entry).collect();
+        self.turn([Command::Exhumed { entries, done }]);
+    }
+
+    /// Takes dead messages, at most so many, to where they go.
+    pub fn take_dead(&self, most: usize) -> Batch {
+        let mut core = self.core.lock();
+        let dead = core.queue.take_dead(most);
+        let more = core.queue.has_dead();
+        core.is_asked_for_dead = more || !dead.is_empty();
+        let to = core.queue.settings().and_then(|settings| settings.dead_letter.clone());
+        Batch { dead, to, more }
+    }
+
+    /// After a restart: looks for messages that are due some time, or of a higher priority, if
+    /// there may be any. It takes its time; nobody waits for it.
+    pub fn get_to_know(self: &Arc<Self>) {
+        let unknown = self.core.lock().queue.unknown_from().is_some();
+        if unknown && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let queue = Arc::clone(self);
+            runtime.spawn_blocking(move || queue.discover());
+        }
+    }
+
+    fn discover(self: &Arc<Self>) {
+        let Some(store) = self.stored() else { return };
+        while let Some(from) = self.core.lock().queue.unknown_from() {
+            let bytes = (self.shared.window.bytes / 2) as usize;
+            let wanted = Wanted { queue: self.id, from, messages: TURN, bytes };
+            let stored = match store.fetch(wanted) {
+                Ok(stored) => stored,
+                Err(why) => {
+                    tracing::error!(queue = %self.name, "cannot look for what is due: {why}");
+                    Vec::new()
+                }
+            };
+            self.turn([Command::Discovered(stored.into_iter().map(entry).collect())]);
+        }
+    }
+}
+
+fn entry(stored: Stored) -> Entry {
+    let Stored { position, deliveries, expires, message } = stored;
+    let deliveries = Deliveries::from_stored(deliveries);
+    Entry { position, deliveries, due: expires.unwrap_or(NEVER), message }
+}

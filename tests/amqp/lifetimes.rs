@@ -1,0 +1,221 @@
+//! How messages come to their end, as lapin sees it: on durable queues, in memory and on disk.
+
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicConsumeOptions, BasicPublishOptions, BasicRejectOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Consumer};
+
+use crate::support::{TestBroker, eventually};
+
+fn table(arguments: &[(&str, AMQPValue)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in arguments {
+        table.insert((*name).into(), value.clone());
+    }
+    table
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+fn number(value: i32) -> AMQPValue {
+    AMQPValue::LongInt(value)
+}
+
+async fn declare(channel: &Channel, name: &str, arguments: &[(&str, AMQPValue)]) {
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(name.into(), options, table(arguments)).await;
+    declared.expect("declared");
+}
+
+async fn confirms(channel: &Channel) {
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+}
+
+/// Publishes persistent messages and returns whether each was taken.
+async fn publish(
+    channel: &Channel,
+    queue: &str,
+    count: usize,
+    expiration: Option<&str>,
+) -> Vec<bool> {
+    let mut waiting = Vec::new();
+    for body in 0..count {
+        let mut properties = BasicProperties::default().with_delivery_mode(2);
+        if let Some(expiration) = expiration {
+            properties = properties.with_expiration(expiration.into());
+        }
+        let (options, body) = (BasicPublishOptions::default(), body.to_string());
+        let confirm =
+            channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
+        waiting.push(confirm.await.expect("published"));
+    }
+    let mut taken = Vec::new();
+    for confirm in waiting {
+        taken.push(confirm.await.expect("answered").is_ack());
+    }
+    taken
+}
+
+async fn consume(channel: &Channel, queue: &str, no_ack: bool) -> Consumer {
+    let options = BasicConsumeOptions { no_ack, ..BasicConsumeOptions::default() };
+    let consumer =
+        channel.basic_consume(queue.into(), "c".into(), options, FieldTable::default()).await;
+    consumer.expect("consuming")
+}
+
+/// Bodies and reasons of the next dead letters.
+async fn hear(consumer: &mut Consumer, count: usize) -> Vec<(usize, String)> {
+    let mut heard = Vec::new();
+    for _ in 0..count {
+        let delivery = consumer.next().await.expect("there is one more").expect("delivered");
+        let body = String::from_utf8(delivery.data).expect("text").parse().expect("a number");
+        let headers = delivery.properties.headers().clone().expect("headers");
+        let reason = &headers.inner()[&ShortString::from("x-last-death-reason")];
+        let AMQPValue::LongString(reason) = reason else { panic!("no text: {reason:?}") };
+        heard.push((body, reason.to_string()));
+    }
+    heard
+}
+
+#[test]
+fn a_full_queue_refuses_what_is_too_much_in_the_middle_of_a_batch() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        let overflow = ("x-overflow", text("reject-publish"));
+        declare(&channel, "q", &[("x-max-length", number(600)), overflow]).await;
+        confirms(&channel).await;
+        let taken = publish(&channel, "q", 1000, None).await;
+        assert!(taken[..600].iter().all(|taken| *taken), "there was room");
+        assert!(!taken[600..].iter().any(|taken| *taken), "there was none");
+    });
+    assert_eq!(broker.counts("q").ready, 600);
+}
+
+#[test]
+fn messages_that_are_only_on_disk_expire_and_are_dead_lettered() {
+    let broker = TestBroker::with(|config| config.limits.queue_window = 10);
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        declare(&channel, "grave", &[]).await;
+        let to = ("x-dead-letter-exchange", text(""));
+        declare(&channel, "q", &[to, ("x-dead-letter-routing-key", text("grave"))]).await;
+        confirms(&channel).await;
+        publish(&channel, "q", 1, None).await;
+        publish(&channel, "q", 300, Some("100")).await;
+        let mut mourner = consume(&channel, "grave", true).await;
+        let mut heard = hear(&mut mourner, 300).await;
+        assert!(heard.iter().all(|(_, reason)| reason == "expired"));
+        heard.sort_unstable();
+        assert!(heard.iter().map(|(body, _)| *body).eq(0..300), "each of them once");
+        assert_eq!(broker.counts("q").ready, 1, "what does not expire stays");
+        eventually("all are gone", || broker.counts("q").counters.dead_lettered == 300);
+    });
+}
+
+#[test]
+fn a_ttl_empties_a_queue_without_reading_it() {
+    let broker = TestBroker::with(|config| config.limits.queue_window = 10);
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        declare(&channel, "q", &[("x-message-ttl", number(300))]).await;
+        confirms(&channel).await;
+        publish(&channel, "q", 500, None).await;
+        eventually("all are gone", || broker.counts("q").ready == 0);
+        assert_eq!(broker.counts("q").counters.expired, 500);
+    });
+}
+
+#[test]
+fn a_chain_of_dead_letters_round_ten_queues_ends() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        for at in 0..10 {
+            let next = format!("q{}", (at + 1) % 10);
+            let ttl = ("x-message-ttl", number(0));
+            let to = ("x-dead-letter-exchange", text(""));
+            let key = ("x-dead-letter-routing-key", text(&next));
+            declare(&channel, &format!("q{at}"), &[ttl, to, key]).await;
+        }
+        confirms(&channel).await;
+        publish(&channel, "q0", 100, None).await;
+        let gone = |at: usize| broker.counts(&format!("q{at}")).counters.dead_lettered == 100;
+        eventually("once through each queue", || (0..10).all(gone));
+        assert!((0..10).all(|at| broker.counts(&format!("q{at}")).ready == 0));
+    });
+}
+
+#[test]
+fn what_comes_back_too_often_is_dead_lettered_on_a_classic_queue_too() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        declare(&channel, "grave", &[]).await;
+        let to = ("x-dead-letter-exchange", text(""));
+        let key = ("x-dead-letter-routing-key", text("grave"));
+        declare(&channel, "q", &[to, key, ("x-delivery-limit", number(2))]).await;
+        confirms(&channel).await;
+        publish(&channel, "q", 1, None).await;
+        let mut consumer = consume(&channel, "q", false).await;
+        for count in [None, Some(1), Some(2)] {
+            let delivery = consumer.next().await.expect("delivered").expect("delivered");
+            let headers = delivery.properties.headers().clone().unwrap_or_default();
+            let said = headers.inner().get(&ShortString::from("x-delivery-count")).cloned();
+            assert_eq!(said, count.map(AMQPValue::LongLongInt));
+            let requeue = BasicRejectOptions { requeue: true };
+            delivery.reject(requeue).await.expect("rejected");
+        }
+        let mourning = connection.create_channel().await.expect("a channel");
+        let mut mourner = consume(&mourning, "grave", true).await;
+        assert_eq!(hear(&mut mourner, 1).await, [(0, "delivery_limit".to_owned())]);
+    });
+}
+
+#[test]
+fn a_retry_waits_and_the_last_one_is_dead_lettered() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        declare(&channel, "grave", &[]).await;
+        let to = ("x-dead-letter-exchange", text(""));
+        let key = ("x-dead-letter-routing-key", text("grave"));
+        let delay = ("x-retry-delay", number(20));
+        declare(&channel, "q", &[to, key, delay, ("x-retry-attempts", number(2))]).await;
+        confirms(&channel).await;
+        publish(&channel, "q", 2, None).await;
+        let mut consumer = consume(&channel, "q", false).await;
+        for _ in 0..6 {
+            let delivery = consumer.next().await.expect("delivered").expect("delivered");
+            delivery.reject(BasicRejectOptions { requeue: true }).await.expect("rejected");
+        }
+        let mourning = connection.create_channel().await.expect("a channel");
+        let mut mourner = consume(&mourning, "grave", true).await;
+        let heard = hear(&mut mourner, 2).await;
+        assert!(heard.iter().all(|(_, reason)| reason == "delivery_limit"), "{heard:?}");
+    });
+}
+
+#[test]
+fn a_consumer_that_takes_too_long_is_cancelled_and_nobody_else() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("a channel");
+        declare(&channel, "q", &[("x-consumer-timeout", number(50))]).await;
+        declare(&channel, "other", &[]).await;
+        confirms(&channel).await;
+        let mut slow = consume(&channel, "q", false).await;
+        publish(&channel, "q", 1, None).await;
+        slow.next().await.expect("delivered").expect("delivered");
+        assert!(slow.next().await.is_none(), "the consumer is cancelled");
+        let counts = broker.counts("q");
+        assert_eq!((counts.ready, counts.unacked, counts.consumers), (1, 0, 0));
+        publish(&channel, "other", 1, None).await;
+        assert_eq!(broker.counts("other").ready, 1, "the channel goes on");
+    });
+}
