@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::auth::AccountError;
-use crate::broker::Broker;
+use crate::broker::{Broker, schedule};
 use crate::config::Config;
 use crate::protocol::fault::Fault;
 use crate::store::{CannotOpen, Failure};
@@ -94,6 +94,7 @@ impl Server {
             tokio::spawn(watch_memory(Arc::clone(&broker))),
             tokio::spawn(run_clock(Arc::clone(&broker))),
             tokio::spawn(take_dead_letters(Arc::clone(&broker))),
+            tokio::spawn(schedule::run(Arc::clone(&broker))),
         ];
         let mut tls_address = None;
         if let Some((listener, address)) = tls_port {

@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 use super::live_queue::LiveQueue;
-use super::publish::Taps;
+use super::stations::Taps;
 use super::vhost::Vhost;
 use crate::message::Message;
 use crate::names::QueueId;
@@ -134,7 +134,7 @@ impl Procession<'_> {
         let exchange = String::from_utf8_lossy(letter.message.exchange());
         let (headers, properties) = (letter.headers(), letter.message.header());
         let envelope = Envelope { keys: &keys, headers, properties, chance: rand::random() };
-        let mut taps = Taps { vhost: &self.vhost, message: &letter.message, headers };
+        let mut taps = Taps::new(&self.vhost, &letter.message, headers, self.together);
         let routed =
             self.vhost.look(|topology| topology.route_dead(&exchange, &envelope, &mut taps));
         let queues = routed.queues.into_iter().filter_map(|id| self.vhost.live(id));
@@ -143,7 +143,7 @@ impl Procession<'_> {
         if queues.len() > 1 {
             letter.message.fan_out();
         }
-        let mut taken = !queues.is_empty();
+        let mut taken = routed.held || !queues.is_empty();
         for queue in queues {
             if queue.may_refuse() {
                 taken &= queue.offer(letter.message.clone(), self.together).is_ok();

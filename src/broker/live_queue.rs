@@ -508,8 +508,13 @@ impl LiveQueue {
     }
 }
 
+/// Appends a record, which may count only together with others.
 #[inline]
-fn append(store: &Store, record: Record<'_>, together: Option<&Together>) -> LogPosition {
+pub(super) fn append(
+    store: &Store,
+    record: Record<'_>,
+    together: Option<&Together>,
+) -> LogPosition {
     match together {
         None => store.append(record),
         Some(together) => together.append(record),

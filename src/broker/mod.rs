@@ -19,8 +19,10 @@ mod permitted;
 pub mod publish;
 mod queue_ids;
 pub mod reply_to;
+pub mod schedule;
 pub mod settle;
 mod start;
+mod stations;
 pub mod transaction;
 pub mod user_load;
 pub mod vhost;
@@ -65,6 +67,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Dead messages on their way.
     pub dead_letters: DeadLetters,
+    /// When the next scheduled message is due.
+    alarm: schedule::Alarm,
     /// The log position of the last change of durable things.
     last_row: AtomicU64,
     queue_ids: Mutex<QueueIds>,
@@ -164,6 +168,7 @@ impl Broker {
             history_bytes: config.limits.recent_history,
             clock: Clock::start(),
             dead_letters: DeadLetters::default(),
+            alarm: schedule::Alarm::default(),
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
         };

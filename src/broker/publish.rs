@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::access::{Access, Right};
-use super::history::Bounds;
 use super::live_queue::LiveQueue;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
+use super::stations::Taps;
 use super::vhost::Vhost;
 use crate::message::Message;
 use crate::names::{LogPosition, QueueId};
@@ -16,7 +16,7 @@ use crate::queue::options::erlang_term;
 use crate::routing::Envelope;
 use crate::routing::Kind;
 use crate::store::Together;
-use crate::topology::{ExchangeId, JustAsking, Station, Stations};
+use crate::topology::{JustAsking, Stations};
 use crate::wire::table::TableRef;
 
 /// How many routes one connection remembers; beyond it they are all forgotten, which costs a
@@ -60,6 +60,15 @@ pub enum Reached {
 }
 
 type Route = Arc<[u32]>;
+
+/// What a look at the topology came to.
+struct Found {
+    route: Route,
+    /// The next message with this exchange and key goes the same way.
+    cacheable: bool,
+    /// An exchange keeps it for later.
+    held: bool,
+}
 
 struct Target {
     queue: Arc<LiveQueue>,
@@ -148,15 +157,23 @@ impl Publisher {
             return Ok(if taken { Reached::Queues } else { Reached::Nobody });
         }
         let vhost = Arc::clone(&self.vhost);
-        let mut taps = Taps { vhost: &vhost, message: &message, headers: how.headers };
-        let (route, cacheable) = self.find(&message, how, &mut taps)?;
+        let together = self.together.take();
+        let mut taps = Taps::new(&vhost, &message, how.headers, together.as_ref());
+        let found = self.find(&message, how, &mut taps);
+        self.position = self.position.max(taps.safe_at);
+        self.together = together;
+        let Found { route, cacheable, held } = found?;
         if cacheable {
             if self.routes.len() >= REMEMBERED_ROUTES {
                 self.routes.clear();
             }
             self.routes.insert(message.names().into(), Arc::clone(&route));
         }
-        Ok(self.push(message, &route))
+        Ok(match self.push(message, &route) {
+            // A place to wait is as good as a queue.
+            Reached::Nobody if held => Reached::Queues,
+            reached => reached,
+        })
     }
 
     /// Whether a message may be published to its exchange, without publishing it (for tx).
@@ -173,7 +190,7 @@ impl Publisher {
         message: &Message,
         how: Addressing<'_>,
         stations: &mut dyn Stations,
-    ) -> Result<(Route, bool), Fault> {
+    ) -> Result<Found, Fault> {
         let exchange = erlang_term::text(message.exchange());
         self.access.check_publish(&exchange)?;
         let mut keys = vec![message.routing_key()];
@@ -190,7 +207,8 @@ impl Publisher {
         let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
         let routed = self.vhost.look(|topology| topology.route(&exchange, &envelope, stations))?;
         let queues = routed.queues.into_iter().filter_map(|id| self.target(id));
-        Ok((queues.collect::<Vec<u32>>().into(), routed.cacheable))
+        let route = queues.collect::<Vec<u32>>().into();
+        Ok(Found { route, cacheable: routed.cacheable, held: routed.held })
     }
 
     #[inline]
@@ -275,23 +293,6 @@ impl Publisher {
         self.routes.clear();
         self.targets.clear();
         self.target_of.clear();
-    }
-}
-
-/// What exchanges do that remember.
-pub(super) struct Taps<'a> {
-    pub(super) vhost: &'a Vhost,
-    pub(super) message: &'a Message,
-    pub(super) headers: Option<TableRef<'a>>,
-}
-
-impl Stations for Taps<'_> {
-    fn reached(&mut self, exchange: ExchangeId, station: &Station) {
-        if let Some(messages) = station.history {
-            let bytes = self.vhost.history_bytes();
-            let bounds = Bounds { messages, bytes };
-            self.vhost.histories.remember(exchange, self.message, self.headers, bounds);
-        }
     }
 }
 

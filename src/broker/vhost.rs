@@ -14,15 +14,13 @@ use super::Shared;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
-use crate::message::Message;
+use super::schedule::Schedules;
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, QueueOptions};
-use crate::routing::Envelope;
+use crate::topology::Topology;
 use crate::topology::rows::Row;
-use crate::topology::{Destination, ExchangeId, JustAsking, Topology};
-use crate::wire::content::ContentHeader;
 
 /// A running vhost.
 pub struct Vhost {
@@ -38,6 +36,8 @@ pub struct Vhost {
     queues: DashMap<QueueId, Arc<LiveQueue>>,
     /// What exchanges remember.
     pub(super) histories: Histories,
+    /// Messages that wait at exchanges until they are due.
+    pub(super) schedules: Schedules,
 }
 
 impl Vhost {
@@ -54,6 +54,7 @@ impl Vhost {
             version,
             queues: DashMap::new(),
             histories: Histories::default(),
+            schedules: Schedules::default(),
         }
     }
 
@@ -86,37 +87,6 @@ impl Vhost {
         result.map(|()| position)
     }
 
-    /// Gives a destination that was bound the history of the exchange. What is published at the
-    /// same time may come before it.
-    fn catch_up(&self, from: ExchangeId, to: Destination) -> LogPosition {
-        let mut position = LogPosition::default();
-        for message in self.histories.of(from) {
-            let queues = match to {
-                Destination::Queue(queue) => vec![queue],
-                Destination::Exchange(exchange) => self.route_from(exchange, &message),
-            };
-            for queue in queues.into_iter().filter_map(|id| self.live(id)) {
-                position = position.max(queue.publish(&mut vec![message.clone()], None));
-            }
-        }
-        position
-    }
-
-    /// Where a message goes from an exchange on.
-    fn route_from(&self, exchange: ExchangeId, message: &Message) -> Vec<QueueId> {
-        let properties = message.header();
-        let headers =
-            ContentHeader::parse(properties).ok().and_then(|each| each.properties.headers);
-        let keys = [message.routing_key()];
-        let envelope = Envelope { keys: &keys, headers, properties, chance: rand::random() };
-        self.look(|topology| topology.route_from(exchange, &envelope, &mut JustAsking)).queues
-    }
-
-    /// How many bytes one exchange may remember.
-    pub(super) fn history_bytes(&self) -> usize {
-        self.shared.history_bytes
-    }
-
     fn check_alive(&self) -> Result<(), Fault> {
         let ended = self.look(Topology::is_ended);
         if ended { Err(Fault::vhost_down(&self.name)) } else { Ok(()) }
@@ -131,6 +101,7 @@ impl Vhost {
         let result = change(&mut topology);
         self.version.store(topology.version(), Ordering::Release);
         self.histories.keep(|exchange| topology.has_exchange(exchange));
+        self.schedules.keep(|exchange| topology.has_exchange(exchange));
         // Written in the order in which they were made.
         let position = self.shared.write_rows(&topology.take_changes(), deleted.as_slice());
         (result, position)
@@ -141,6 +112,11 @@ impl Vhost {
         let mut topology = self.topology.write();
         topology.restore(row);
         self.version.store(topology.version(), Ordering::Release);
+    }
+
+    /// What all vhosts have in common.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Takes a queue back, at start; [`Self::restore`] has taken its declaration.

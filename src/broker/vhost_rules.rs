@@ -182,6 +182,7 @@ impl Vhost {
                 let _ = queue.delete(false, false);
             }
             shared.write_rows(&rows, &queues);
+            self.schedules.keep(|_| false);
         }
         self.guests.end(&Fault::vhost_down(&self.name));
     }

@@ -27,6 +27,8 @@ pub enum Kind {
     LocalRandom,
     /// Always; and a destination that is bound later is given the last messages.
     RecentHistory,
+    /// Like another kind, which its arguments name, once a message is due.
+    Delayed,
 }
 
 /// The largest weight that a destination may ask for, as in RabbitMQ.
@@ -34,7 +36,7 @@ const MAX_WEIGHT: u64 = 10_000;
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Random,
         Self::LocalRandom,
         Self::RecentHistory,
+        Self::Delayed,
     ];
 
     /// The kind that a peer names in exchange.declare.
@@ -63,6 +66,7 @@ impl Kind {
             Self::Random => "x-random",
             Self::LocalRandom => "x-local-random",
             Self::RecentHistory => "x-recent-history",
+            Self::Delayed => "x-delayed-message",
         }
     }
 
@@ -77,7 +81,8 @@ impl Kind {
             | Self::Topic
             | Self::ModulusHash
             | Self::Random
-            | Self::RecentHistory => Ok(()),
+            | Self::RecentHistory
+            | Self::Delayed => Ok(()),
             Self::Headers => XMatch::of(arguments).map(|_| ()),
             Self::ConsistentHash => weight(key).map(|_| ()),
             Self::LocalRandom if key.is_empty() => Ok(()),

@@ -253,7 +253,8 @@ impl<D: Copy + Ord> Index<D> {
     fn new(kind: Kind, hash_on: HashOn) -> Self {
         match kind {
             Kind::Direct => Self::Direct(Direct::default()),
-            Kind::Fanout | Kind::RecentHistory => Self::Fanout(Fanout::default()),
+            // A delayed exchange's own kind routes nothing: it has another one beneath it.
+            Kind::Fanout | Kind::RecentHistory | Kind::Delayed => Self::Fanout(Fanout::default()),
             Kind::Topic => Self::Topic(Topic::default()),
             Kind::Headers => Self::Headers(Headers::default()),
             Kind::ConsistentHash => Self::Hashed(Candidates::default(), hash_on),

@@ -36,25 +36,32 @@ pub(super) struct Exchange {
 /// What an exchange does with the messages that reach it, beside routing them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Station {
+    /// Its name.
+    pub exchange: ExchangeName,
+    /// What it keeps survives a restart.
+    pub durable: bool,
     /// It remembers so many of the last ones, for those who are bound later.
     pub history: Option<u64>,
+    /// It lets messages wait until they are due.
+    pub delays: bool,
 }
 
 impl Exchange {
     pub(super) fn new(declaration: ExchangeDeclaration, governing: Governing) -> Self {
         let options = ExchangeOptions::parse(&declaration).unwrap_or_default();
-        let router = match declaration.kind {
+        let router = match options.routes_as.unwrap_or(declaration.kind) {
             Kind::ConsistentHash => Router::hashing(options.hash_on),
-            Kind::Direct
-            | Kind::Fanout
-            | Kind::Topic
-            | Kind::Headers
-            | Kind::ModulusHash
-            | Kind::Random
-            | Kind::LocalRandom
-            | Kind::RecentHistory => Router::new(declaration.kind),
+            kind => Router::new(kind),
         };
-        let station = options.history.map(|_| Box::new(Station { history: options.history }));
+        let delays = declaration.kind == Kind::Delayed;
+        let station = (delays || options.history.is_some()).then(|| {
+            Box::new(Station {
+                exchange: declaration.name.clone(),
+                durable: declaration.durable,
+                history: options.history,
+                delays,
+            })
+        });
         let alternate = alternate(&declaration, &governing);
         Self { declaration, governing, alternate, router, station }
     }

@@ -15,6 +15,7 @@ use crate::wire::table::{Table, Value};
 const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
 const HASH_HEADER: &str = "hash-header";
 const HASH_PROPERTY: &str = "hash-property";
+const DELAYED_TYPE: &str = "x-delayed-type";
 const HISTORY_LENGTH: &str = "x-recent-history-length";
 /// How many messages an `x-recent-history` exchange remembers when it is not said.
 const DEFAULT_HISTORY_LENGTH: u64 = 20;
@@ -51,6 +52,9 @@ pub struct ExchangeOptions {
     /// `x-recent-history-length` (x-recent-history), at least one: how many messages it gives to
     /// who is bound later.
     pub history: Option<u64>,
+    /// `x-delayed-type` (x-delayed-message): how messages are routed once they are due. `None`:
+    /// as the exchange's kind says.
+    pub routes_as: Option<Kind>,
 }
 
 /// Why an exchange.declare is refused, in the words of RabbitMQ and its plugins: channel error 406
@@ -69,6 +73,12 @@ pub enum BadExchange {
     /// Not a number of messages.
     #[error("Invalid argument {0}, 'x-recent-history-length' must be a positive integer")]
     HistoryLength(String),
+    /// No kind that messages could be routed by once they are due.
+    #[error("Invalid argument, 'x-delayed-type' must be an existing exchange type")]
+    NoDelayedType,
+    /// What has waited is not to wait again.
+    #[error("Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'")]
+    DelayedTwice,
 }
 
 impl ExchangeDeclaration {
@@ -85,21 +95,24 @@ impl ExchangeOptions {
         let subject = wanted.subject();
         let arguments = Arguments::new(&subject, &wanted.arguments, &[DEDUPLICATION_ARGUMENTS]);
         let alternate_exchange = arguments.exchange(ALTERNATE_EXCHANGE)?;
-        let hash_on = match wanted.kind {
-            Kind::ConsistentHash => hash_on(wanted)?,
-            Kind::Direct
-            | Kind::Fanout
-            | Kind::Topic
-            | Kind::Headers
-            | Kind::ModulusHash
-            | Kind::Random
-            | Kind::LocalRandom
-            | Kind::RecentHistory => HashOn::default(),
-        };
-        let remembers = wanted.kind == Kind::RecentHistory;
+        let delayed = wanted.kind == Kind::Delayed;
+        let routes_as = delayed.then(|| delayed_type(wanted)).transpose()?;
+        let kind = routes_as.unwrap_or(wanted.kind);
+        let hashes = kind == Kind::ConsistentHash;
+        let hash_on = if hashes { hash_on(wanted)? } else { HashOn::default() };
+        let remembers = kind == Kind::RecentHistory;
         let history = remembers.then(|| history_length(wanted)).transpose()?;
         let deduplication = Deduplication::parse(&arguments)?;
-        Ok(Self { alternate_exchange, deduplication, hash_on, history })
+        Ok(Self { alternate_exchange, deduplication, hash_on, history, routes_as })
+    }
+}
+
+fn delayed_type(wanted: &ExchangeDeclaration) -> Result<Kind, BadExchange> {
+    let name = wanted.arguments.get(DELAYED_TYPE).and_then(|name| name.as_text());
+    match name.and_then(Kind::parse) {
+        Some(Kind::Delayed) => Err(BadExchange::DelayedTwice),
+        Some(kind) => Ok(kind),
+        None => Err(BadExchange::NoDelayedType),
     }
 }
 
@@ -248,6 +261,18 @@ mod tests {
             let must = "'x-recent-history-length' must be a positive integer";
             assert_eq!(refused, format!("Invalid argument {term}, {must}"));
         }
+        let delayed = |arguments: &[_]| of(Kind::Delayed, arguments).map(|o| o.routes_as);
+        assert_eq!(delayed(&[(DELAYED_TYPE, text("topic"))]), Ok(Some(Kind::Topic)));
+        let hashing = [(DELAYED_TYPE, text("x-consistent-hash")), (HASH_HEADER, text("h"))];
+        let options = of(Kind::Delayed, &hashing).unwrap();
+        assert_eq!(options.hash_on, HashOn::Header("h".into()));
+        for bad in [&[][..], &[(DELAYED_TYPE, text("nonsense"))], &[(DELAYED_TYPE, Value::Void)]] {
+            let must = "Invalid argument, 'x-delayed-type' must be an existing exchange type";
+            assert_eq!(delayed(bad).unwrap_err(), must);
+        }
+        let twice = delayed(&[(DELAYED_TYPE, text("x-delayed-message"))]).unwrap_err();
+        let cannot = "Invalid argument, 'x-delayed-message' can't be used for 'x-delayed-type'";
+        assert_eq!(twice, cannot);
         assert_eq!(of(Kind::Fanout, &[(HASH_HEADER, Value::I32(1))]).map(|o| o.history), Ok(None));
     }
 

@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod bindings;
+pub mod delay;
 mod exchange;
 pub mod exchange_options;
 pub mod governed;
@@ -29,7 +30,7 @@ use crate::wire::table::Table;
 use exchange::Exchange;
 pub use exchange::{Destination, ExchangeId, Station};
 use exchange_options::{ExchangeDeclaration, ExchangeOptions};
-pub use route::{JustAsking, Routed, Stations};
+pub use route::{JustAsking, Passage, Routed, Stations};
 use rows::{Row, RowChange};
 
 /// The exchanges that every vhost has.
@@ -247,6 +248,11 @@ impl Topology {
         if self.exchanges.get(&id).is_some_and(unused) {
             self.remove_exchange(id);
         }
+    }
+
+    /// The exchange of a name.
+    pub fn exchange_id(&self, name: &str) -> Option<ExchangeId> {
+        self.exchange_names.get(name).copied()
     }
 
     /// Whether there is still such an exchange.

@@ -14,13 +14,24 @@ pub struct Routed {
     /// Another message with the same exchange and key goes the same way, until the topology
     /// changes.
     pub cacheable: bool,
+    /// An exchange keeps it, to be routed on later.
+    pub held: bool,
+}
+
+/// What becomes of a message at an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It goes on.
+    On,
+    /// It is kept there for now.
+    Held,
 }
 
 /// What happens to a message at exchanges that do more than route. It is asked while the topology
 /// is being looked at, so nothing in it may look at the topology again.
 pub trait Stations {
     /// A message has reached such an exchange.
-    fn reached(&mut self, exchange: ExchangeId, station: &Station);
+    fn reached(&mut self, exchange: ExchangeId, station: &Station) -> Passage;
 }
 
 /// For questions: nothing happens anywhere.
@@ -28,7 +39,9 @@ pub trait Stations {
 pub struct JustAsking;
 
 impl Stations for JustAsking {
-    fn reached(&mut self, _: ExchangeId, _: &Station) {}
+    fn reached(&mut self, _: ExchangeId, _: &Station) -> Passage {
+        Passage::On
+    }
 }
 
 impl Topology {
@@ -93,6 +106,7 @@ struct Walk<'a> {
     message: &'a Envelope<'a>,
     stations: &'a mut dyn Stations,
     cacheable: bool,
+    held: bool,
     /// Exchanges in the order they were reached; each is passed once, so that loops end.
     seen: Vec<ExchangeId>,
     queues: Vec<QueueId>,
@@ -105,13 +119,14 @@ impl<'a> Walk<'a> {
         stations: &'a mut dyn Stations,
     ) -> Self {
         let cacheable = message.keys.len() == 1;
-        Self { topology, message, stations, cacheable, seen: Vec::new(), queues: Vec::new() }
+        let (seen, queues) = (Vec::new(), Vec::new());
+        Self { topology, message, stations, cacheable, held: false, seen, queues }
     }
 
     fn end(mut self) -> Routed {
         self.queues.sort_unstable();
         self.queues.dedup();
-        Routed { queues: self.queues, cacheable: self.cacheable }
+        Routed { queues: self.queues, cacheable: self.cacheable, held: self.held }
     }
 
     fn default_exchange(&mut self) {
@@ -128,7 +143,10 @@ impl<'a> Walk<'a> {
             self.cacheable &= !exchange.router.depends_on_more_than_the_key();
             if let Some(station) = &exchange.station {
                 self.cacheable = false;
-                self.stations.reached(id, station);
+                if self.stations.reached(id, station) == Passage::Held {
+                    self.held = true;
+                    continue;
+                }
             }
             found.clear();
             // Each exchange on the way throws dice of its own.
