@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::access::{Access, Right};
+use super::deduplication::Firsts;
 use super::live_queue::LiveQueue;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::stations::Taps;
@@ -44,6 +45,9 @@ pub struct Publisher {
     position: LogPosition,
     /// What the turns until the next flush count together with.
     together: Option<Together>,
+    /// Messages that wait for their turn, or had it, and were the first of their kind; few exchanges
+    /// look for duplicates.
+    firsts: Option<Box<Firsts>>,
     /// The last number that exchanges which go by chance were given.
     chance: u64,
 }
@@ -100,6 +104,7 @@ impl Publisher {
             filled: Vec::new(),
             position: LogPosition::default(),
             together: None,
+            firsts: None,
             chance: rand::random(),
         }
     }
@@ -115,7 +120,9 @@ impl Publisher {
     /// counts. Returns the log position that makes it safe.
     pub fn commit(&mut self) -> LogPosition {
         let position = self.flush();
-        self.together.take().map_or(position, Together::commit)
+        let Some(together) = self.together.take() else { return position };
+        let safe_at = together.commit();
+        self.firsts.take().map_or(safe_at, |firsts| firsts.settle(safe_at))
     }
 
     /// What is being published counts together with this.
@@ -157,12 +164,19 @@ impl Publisher {
             return Ok(if taken { Reached::Queues } else { Reached::Nobody });
         }
         let vhost = Arc::clone(&self.vhost);
-        let together = self.together.take();
-        let mut taps = Taps::new(&vhost, &message, how.headers, together.as_ref());
+        let (together, mut firsts) = (self.together.take(), self.firsts.take());
+        let others = firsts.as_ref().map_or(0, |firsts| firsts.len());
+        let mut taps = Taps::new(&vhost, &message, how.headers, together.as_ref(), &mut firsts);
         let found = self.find(&message, how, &mut taps);
         self.position = self.position.max(taps.safe_at);
-        self.together = together;
+        (self.together, self.firsts) = (together, firsts);
         let Found { route, cacheable, held } = found?;
+        if let Some(firsts) = &mut self.firsts
+            && route.is_empty()
+            && !held
+        {
+            firsts.forget_behind(others);
+        }
         if cacheable {
             if self.routes.len() >= REMEMBERED_ROUTES {
                 self.routes.clear();
@@ -252,6 +266,13 @@ impl Publisher {
     /// them all safe.
     pub fn flush(&mut self) -> LogPosition {
         self.give_turns();
+        if let Some(firsts) = &mut self.firsts {
+            self.position = self.position.max(firsts.store(self.together.as_ref()));
+        }
+        // What counts only together is safe when that is.
+        if let Some(firsts) = self.firsts.take_if(|_| self.together.is_none()) {
+            self.position = firsts.settle(self.position);
+        }
         std::mem::take(&mut self.position)
     }
 
@@ -268,7 +289,8 @@ impl Publisher {
     /// Whether no message waits for its turn, or to be asked about.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.filled.is_empty() && self.position == LogPosition::default()
+        let nothing_safe = self.position == LogPosition::default();
+        self.filled.is_empty() && nothing_safe && self.firsts.is_none()
     }
 
     fn target(&mut self, id: QueueId) -> Option<u32> {

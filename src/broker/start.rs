@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::live_queue::Found;
 use super::vhost::Vhost;
-use super::{Broker, queue_ids, schedule};
+use super::{Broker, kept, queue_ids};
 use crate::auth;
 use crate::config::{CatalogKind, DataConfig, Durability};
 use crate::names::{QueueId, VhostName};
@@ -73,12 +73,14 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
         }
         vhost.restore(row);
     }
-    let schedules = found.rows.iter().filter_map(|(key, value)| schedule::read_row(key, value));
-    for (row, id) in schedules {
-        match broker.vhost(&row.vhost) {
-            Some(vhost) => vhost.restore_schedule(row, id, found_of(&found, id)),
+    let kept = found.rows.iter().filter_map(|(key, value)| kept::read(key, value));
+    for (row, id) in kept {
+        match broker.vhost(&row.of.vhost) {
+            Some(vhost) => vhost.restore_kept(row, id, found_of(&found, id)),
             // It was being deleted with its vhost.
-            None => drop(broker.shared.write_rows(&[row.gone()], &[id])),
+            None => {
+                broker.shared.write_rows(&[row.gone()], &[id]);
+            }
         }
     }
     forget_deleted(broker, &found);
@@ -103,7 +105,7 @@ fn vhost_of(row: &Row) -> Option<VhostName> {
 /// Tells the store of queues that have messages and no declaration any more.
 fn forget_deleted(broker: &Broker, found: &Recovered) {
     let Some(store) = &broker.shared.store else { return };
-    let has = |vhost: &Vhost, id| vhost.live(id).is_some() || vhost.schedules.has(id);
+    let has = |vhost: &Vhost, id| vhost.live(id).is_some() || vhost.keeps(id);
     let exists = |id| broker.vhosts.iter().any(|vhost| has(&vhost, id));
     for queue in found.queues.iter().map(|queue| queue.id).filter(|id| !exists(*id)) {
         store.append(Record::QueueDeleted { queue });
@@ -111,7 +113,7 @@ fn forget_deleted(broker: &Broker, found: &Recovered) {
 }
 
 fn read(key: &[u8], value: &[u8]) -> Option<Row> {
-    if queue_ids::is_it(key) || schedule::read_row(key, value).is_some() {
+    if queue_ids::is_it(key) || kept::read(key, value).is_some() {
         return None;
     }
     let row = rows::read(key, value);

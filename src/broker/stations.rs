@@ -1,11 +1,13 @@
-//! Exchanges that do more with messages than route them: those that remember, and those that let
-//! messages wait.
+//! Exchanges that do more with messages than route them: those that let duplicates go no further,
+//! those that remember, and those that let messages wait.
 
 use std::sync::Arc;
 
+use super::deduplication::{self, Deduplicated, Firsts};
 use super::history::Bounds;
+use super::kept::{self, Kept, KeptRow};
 use super::live_queue::{Found, LiveQueue};
-use super::schedule::{Due, Schedule, ScheduleRow, Scheduled};
+use super::schedule::{Due, Schedule, Scheduled};
 use super::vhost::Vhost;
 use crate::message::{Message, Parts};
 use crate::names::{LogPosition, QueueId};
@@ -23,6 +25,8 @@ pub(super) struct Taps<'a> {
     headers: Option<TableRef<'a>>,
     /// What keeping it counts together with.
     together: Option<&'a Together>,
+    /// Those that were the first of their kind; made when there is one.
+    firsts: &'a mut Option<Box<Firsts>>,
     /// What makes it safe where it is kept.
     pub(super) safe_at: LogPosition,
 }
@@ -34,14 +38,36 @@ impl<'a> Taps<'a> {
         message: &'a Message,
         headers: Option<TableRef<'a>>,
         together: Option<&'a Together>,
+        firsts: &'a mut Option<Box<Firsts>>,
     ) -> Self {
-        Self { vhost, message, headers, together, safe_at: LogPosition::default() }
+        Self { vhost, message, headers, together, firsts, safe_at: LogPosition::default() }
+    }
+
+    /// Whether this message has passed an exchange before.
+    fn repeats(&mut self, exchange: ExchangeId, station: &Station) -> bool {
+        let (Some(rules), Some(headers)) = (&station.deduplication, self.headers) else {
+            return false;
+        };
+        let Some(key) = deduplication::key(rules, headers) else { return false };
+        let row = || self.row(station, Kept::Values);
+        let guard = self.vhost.guards.of(exchange, self.vhost.shared(), row);
+        let persistent = self.message.is_persistent();
+        !self.firsts.get_or_insert_default().ask(&guard, key, rules, persistent)
+    }
+
+    /// The row of what a durable exchange keeps.
+    fn row(&self, station: &Station, what: Kept) -> Option<KeptRow> {
+        let (vhost, name) = (self.vhost.name.to_string(), station.exchange.to_string());
+        station.durable.then_some(KeptRow { what, of: kept::Exchange { vhost, name } })
     }
 }
 
 impl Stations for Taps<'_> {
     fn reached(&mut self, exchange: ExchangeId, station: &Station) -> Passage {
         let shared = self.vhost.shared();
+        if self.repeats(exchange, station) {
+            return Passage::Held;
+        }
         if let Some(messages) = station.history {
             let bounds = Bounds { messages, bytes: shared.history_bytes };
             self.vhost.histories.remember(exchange, self.message, self.headers, bounds);
@@ -50,10 +76,7 @@ impl Stations for Taps<'_> {
         let Some(at) = self.headers.filter(|_| station.delays).and_then(due) else {
             return Passage::On;
         };
-        let row = || {
-            let (vhost, exchange) = (self.vhost.name.to_string(), station.exchange.to_string());
-            station.durable.then_some(ScheduleRow { vhost, exchange })
-        };
+        let row = || self.row(station, Kept::Messages);
         let schedule = self.vhost.schedules.of(exchange, shared, row);
         self.safe_at = self.safe_at.max(schedule.hold(self.message, at, self.together));
         Passage::Held
@@ -85,16 +108,30 @@ impl Vhost {
         self.schedules.get(id)
     }
 
-    /// Takes a schedule back, at start, when its exchange is there.
-    pub(super) fn restore_schedule(&self, row: ScheduleRow, id: QueueId, found: Found) {
-        let exchange = self.look(|topology| topology.exchange_id(&row.exchange));
-        match exchange {
-            Some(exchange) => {
+    /// What an exchange that looks for duplicates has counted.
+    pub fn deduplicated(&self, exchange: &str) -> Deduplicated {
+        let id = self.look(|topology| topology.exchange_id(exchange));
+        id.map_or_else(Deduplicated::default, |id| self.guards.counts(id))
+    }
+
+    /// Whether an exchange keeps something under this number.
+    pub(super) fn keeps(&self, id: QueueId) -> bool {
+        self.schedules.has(id) || self.guards.has(id)
+    }
+
+    /// Takes back what an exchange has kept, at start, when the exchange is there.
+    pub(super) fn restore_kept(&self, row: KeptRow, id: QueueId, found: Found) {
+        let exchange = self.look(|topology| topology.exchange_id(&row.of.name));
+        match (exchange, row.what) {
+            (Some(exchange), Kept::Messages) => {
                 let schedule = Schedule::new(id, Some(row), found, self.shared());
                 self.schedules.restore(exchange, schedule);
             }
+            (Some(exchange), Kept::Values) => {
+                self.guards.restore(exchange, row, id, found, self.shared());
+            }
             // It was being deleted with its exchange.
-            None => {
+            (None, Kept::Messages | Kept::Values) => {
                 self.shared().write_rows(&[row.gone()], &[id]);
             }
         }
@@ -150,7 +187,8 @@ impl Vhost {
         let more = more_keys(&properties).unwrap_or_default();
         let mut keys = vec![message.routing_key()];
         keys.extend(&more.keys);
-        let mut taps = Taps::new(self, message, properties.headers, together);
+        let mut firsts = None;
+        let mut taps = Taps::new(self, message, properties.headers, together, &mut firsts);
         let envelope = Envelope {
             keys: &keys,
             headers: properties.headers,
@@ -158,7 +196,13 @@ impl Vhost {
             chance: rand::random(),
         };
         let routed = self.look(|topology| topology.route_from(exchange, &envelope, &mut taps));
-        taps.safe_at.max(self.publish_to(&routed.queues, message, together))
+        let safe_at = taps.safe_at.max(self.publish_to(&routed.queues, message, together));
+        let Some(mut firsts) = firsts else { return safe_at };
+        if routed.queues.is_empty() && !routed.held {
+            firsts.forget_behind(0);
+        }
+        let safe_at = safe_at.max(firsts.store(together));
+        firsts.settle(safe_at)
     }
 
     fn publish_to(

@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
+use super::deduplication::Guards;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
@@ -38,6 +39,8 @@ pub struct Vhost {
     pub(super) histories: Histories,
     /// Messages that wait at exchanges until they are due.
     pub(super) schedules: Schedules,
+    /// What tells duplicates at exchanges that look for them.
+    pub(super) guards: Guards,
 }
 
 impl Vhost {
@@ -55,6 +58,7 @@ impl Vhost {
             queues: DashMap::new(),
             histories: Histories::default(),
             schedules: Schedules::default(),
+            guards: Guards::default(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Vhost {
         self.version.store(topology.version(), Ordering::Release);
         self.histories.keep(|exchange| topology.has_exchange(exchange));
         self.schedules.keep(|exchange| topology.has_exchange(exchange));
+        self.guards.keep(|exchange| topology.has_exchange(exchange));
         // Written in the order in which they were made.
         let position = self.shared.write_rows(&topology.take_changes(), deleted.as_slice());
         (result, position)

@@ -29,6 +29,8 @@ pub enum Kind {
     RecentHistory,
     /// Like another kind, which its arguments name, once a message is due.
     Delayed,
+    /// Always, and only the first of those with the same header.
+    Deduplicating,
 }
 
 /// The largest weight that a destination may ask for, as in RabbitMQ.
@@ -36,7 +38,7 @@ const MAX_WEIGHT: u64 = 10_000;
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -47,6 +49,7 @@ impl Kind {
         Self::LocalRandom,
         Self::RecentHistory,
         Self::Delayed,
+        Self::Deduplicating,
     ];
 
     /// The kind that a peer names in exchange.declare.
@@ -67,6 +70,7 @@ impl Kind {
             Self::LocalRandom => "x-local-random",
             Self::RecentHistory => "x-recent-history",
             Self::Delayed => "x-delayed-message",
+            Self::Deduplicating => "x-message-deduplication",
         }
     }
 
@@ -82,7 +86,8 @@ impl Kind {
             | Self::ModulusHash
             | Self::Random
             | Self::RecentHistory
-            | Self::Delayed => Ok(()),
+            | Self::Delayed
+            | Self::Deduplicating => Ok(()),
             Self::Headers => XMatch::of(arguments).map(|_| ()),
             Self::ConsistentHash => weight(key).map(|_| ()),
             Self::LocalRandom if key.is_empty() => Ok(()),

@@ -254,7 +254,9 @@ impl<D: Copy + Ord> Index<D> {
         match kind {
             Kind::Direct => Self::Direct(Direct::default()),
             // A delayed exchange's own kind routes nothing: it has another one beneath it.
-            Kind::Fanout | Kind::RecentHistory | Kind::Delayed => Self::Fanout(Fanout::default()),
+            Kind::Fanout | Kind::RecentHistory | Kind::Deduplicating | Kind::Delayed => {
+                Self::Fanout(Fanout::default())
+            }
             Kind::Topic => Self::Topic(Topic::default()),
             Kind::Headers => Self::Headers(Headers::default()),
             Kind::ConsistentHash => Self::Hashed(Candidates::default(), hash_on),

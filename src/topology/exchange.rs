@@ -5,6 +5,7 @@ use crate::names::{ExchangeName, QueueId};
 use crate::policy::Governing;
 use crate::policy::effective::alternate_exchange;
 use crate::protocol::request::Binding;
+use crate::queue::options::Deduplication;
 use crate::routing::{Kind, Router};
 
 /// An exchange's number in its vhost: never used twice, also when its name is declared again.
@@ -40,6 +41,8 @@ pub struct Station {
     pub exchange: ExchangeName,
     /// What it keeps survives a restart.
     pub durable: bool,
+    /// It lets go no further what it has seen before.
+    pub deduplication: Option<Deduplication>,
     /// It remembers so many of the last ones, for those who are bound later.
     pub history: Option<u64>,
     /// It lets messages wait until they are due.
@@ -54,10 +57,13 @@ impl Exchange {
             kind => Router::new(kind),
         };
         let delays = declaration.kind == Kind::Delayed;
-        let station = (delays || options.history.is_some()).then(|| {
+        let deduplication = options.deduplication;
+        let special = delays || deduplication.is_some() || options.history.is_some();
+        let station = special.then(|| {
             Box::new(Station {
                 exchange: declaration.name.clone(),
                 durable: declaration.durable,
+                deduplication,
                 history: options.history,
                 delays,
             })

@@ -102,7 +102,11 @@ impl ExchangeOptions {
         let hash_on = if hashes { hash_on(wanted)? } else { HashOn::default() };
         let remembers = kind == Kind::RecentHistory;
         let history = remembers.then(|| history_length(wanted)).transpose()?;
-        let deduplication = Deduplication::parse(&arguments)?;
+        let deduplication = if wanted.kind == Kind::Deduplicating {
+            Some(Deduplication::required(&arguments)?)
+        } else {
+            Deduplication::parse(&arguments)?
+        };
         Ok(Self { alternate_exchange, deduplication, hash_on, history, routes_as })
     }
 }

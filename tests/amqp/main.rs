@@ -10,6 +10,7 @@ mod channels;
 mod closing;
 mod confirms;
 mod consuming;
+mod deduplication;
 mod delayed;
 mod exchange_kinds;
 mod full_memory;

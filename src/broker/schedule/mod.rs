@@ -11,7 +11,6 @@
 //! whole nothing leaves it, so that the order is kept.
 
 mod agenda;
-mod rows;
 mod task;
 
 use std::sync::Arc;
@@ -22,11 +21,11 @@ use rustc_hash::FxHashMap;
 
 use agenda::Agenda;
 pub use agenda::Due;
-pub(super) use rows::{ScheduleRow, read as read_row};
 pub(super) use task::Alarm;
 pub use task::run;
 
 use super::Shared;
+use super::kept::KeptRow;
 use super::live_queue::{Found, append};
 use crate::message::Message;
 use crate::names::{LogPosition, QueueId};
@@ -51,7 +50,7 @@ pub(super) struct Schedule {
     /// Under which number they are stored.
     id: QueueId,
     /// Where, and the row that says so; `None`: they are in memory.
-    stored: Option<(Arc<Store>, ScheduleRow)>,
+    stored: Option<(Arc<Store>, KeptRow)>,
     shared: Arc<Shared>,
     waiting: Mutex<Waiting>,
 }
@@ -83,7 +82,7 @@ impl Schedules {
         &self,
         exchange: ExchangeId,
         shared: &Arc<Shared>,
-        row: impl FnOnce() -> Option<ScheduleRow>,
+        row: impl FnOnce() -> Option<KeptRow>,
     ) -> Arc<Schedule> {
         let make = || {
             let id = shared.next_queue_id();
@@ -135,7 +134,7 @@ impl Schedule {
     /// A schedule, stored if it has a row.
     pub(super) fn new(
         id: QueueId,
-        row: Option<ScheduleRow>,
+        row: Option<KeptRow>,
         found: Found,
         shared: &Arc<Shared>,
     ) -> Self {

@@ -33,17 +33,22 @@ impl Deduplication {
         if arguments.read("x-message-deduplication", value::flag)? != Some(true) {
             return Ok(None);
         }
+        Self::required(arguments).map(Some)
+    }
+
+    /// What its companions say where it is on anyway.
+    pub(crate) fn required(arguments: &Arguments<'_>) -> Result<Self, InvalidArgument> {
         let size = arguments.read("x-cache-size", |size| with_number(size, value::positive))?;
         let ttl = arguments.read("x-cache-ttl", |ttl| with_number(ttl, value::duration))?;
         let header = arguments.read("x-deduplication-header", value::text)?;
-        Ok(Some(Self {
+        Ok(Self {
             cache_size: size.unwrap_or(Self::DEFAULT_CACHE_SIZE),
             cache_ttl: ttl,
             header: header.map_or_else(
                 || Self::DEFAULT_HEADER.into(),
                 |header| String::from_utf8_lossy(header).into(),
             ),
-        }))
+        })
     }
 }
 

@@ -32,7 +32,7 @@ impl Model {
     fn route(&self, key: &str, headers: TableRef<'_>) -> Vec<u8> {
         let matches = |(_, pattern, arguments): &&Entry| match self.kind {
             Kind::Direct => pattern == key,
-            Kind::Fanout | Kind::RecentHistory | Kind::Delayed => true,
+            Kind::Fanout | Kind::RecentHistory | Kind::Deduplicating | Kind::Delayed => true,
             Kind::Topic => topic_matches(&words(pattern), &words(key)),
             Kind::Headers => headers_match(arguments, headers),
             Kind::ConsistentHash | Kind::ModulusHash | Kind::Random | Kind::LocalRandom => {
