@@ -28,6 +28,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What a new broker starts with.
     pub defaults: DefaultsConfig,
+    /// What every start makes sure of.
+    pub definitions: DefinitionsConfig,
     /// Who may come in.
     pub auth: AuthConfig,
     /// TLS.
@@ -127,6 +129,19 @@ pub struct HttpConfig {
     pub bind: IpAddr,
     /// The port; 0 lets the system choose.
     pub port: u16,
+    /// What all paths start with.
+    pub path_prefix: String,
+    /// The largest request body in bytes.
+    pub max_body_size: usize,
+    /// Seconds that a client has for a request's head, for its body, and to take some of the
+    /// answer.
+    pub timeout: u64,
+    /// How many connections there may be.
+    pub max_connections: usize,
+    /// Origins whose pages may call the API.
+    pub cors_allow_origins: Vec<String>,
+    /// Seconds for which browsers may remember that.
+    pub cors_max_age: u64,
 }
 
 /// How much of what.
@@ -208,6 +223,14 @@ pub enum PasswordHashing {
     Argon2id,
 }
 
+/// What every start makes sure of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DefinitionsConfig {
+    /// A file of definitions, or a directory of such files; empty: none.
+    pub load: PathBuf,
+}
+
 /// What the broker tells about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -271,7 +294,16 @@ impl Default for AmqpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { bind: IpAddr::from([0, 0, 0, 0]), port: 15672 }
+        Self {
+            bind: IpAddr::from([0, 0, 0, 0]),
+            port: 15672,
+            path_prefix: String::new(),
+            max_body_size: 10_000_000,
+            timeout: 30,
+            max_connections: 1000,
+            cors_allow_origins: Vec::new(),
+            cors_max_age: 1_728_000,
+        }
     }
 }
 

@@ -25,6 +25,7 @@
 pub mod message;
 pub mod names;
 
+pub mod counter;
 pub mod ledger;
 pub mod wire;
 
@@ -48,6 +49,8 @@ pub mod transport;
 pub mod broker;
 
 pub mod net;
+
+pub mod metrics;
 
 pub mod management;
 

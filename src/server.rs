@@ -24,6 +24,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::auth::AccountError;
 use crate::broker::{Broker, schedule};
 use crate::config::Config;
+use crate::management::{Api, CannotLoad};
+use crate::metrics::sampler::Sampler;
 use crate::protocol::fault::Fault;
 use crate::store::{CannotOpen, Failure};
 use crate::transport::{BadRange, BadTls, Ranges, Tls, Transport};
@@ -65,6 +67,9 @@ pub enum CannotStart {
     /// A proxy's address cannot be read.
     #[error("amqp.proxies: {0}")]
     Proxies(BadRange),
+    /// Definitions cannot be taken.
+    #[error(transparent)]
+    Definitions(#[from] CannotLoad),
     /// The default user cannot be made.
     #[error("settings under [defaults]: {0}")]
     Defaults(#[from] AccountError),
@@ -88,9 +93,17 @@ impl Server {
         let tls_port = tls.as_ref().map(|_| listen_for_tls(&config)).transpose()?;
         let broker = Arc::new(Broker::open(config)?);
         broker.auth.begin(&broker.config.defaults)?;
+        let sampler = Arc::new(Sampler::default());
+        let api = Api::new(Arc::clone(&broker), Arc::clone(&sampler), amqp_address, http_address);
+        let api = Arc::new(api);
+        let definitions = &broker.config.definitions.load;
+        if !definitions.as_os_str().is_empty() {
+            api.load_definitions(definitions).await?;
+        }
         let mut tasks = vec![
             tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), plain.clone())),
-            tokio::spawn(management::serve(http_listener)),
+            tokio::spawn(management::serve(http_listener, api)),
+            tokio::spawn(sampler.run(Arc::clone(&broker))),
             tokio::spawn(watch_memory(Arc::clone(&broker))),
             tokio::spawn(run_clock(Arc::clone(&broker))),
             tokio::spawn(take_dead_letters(Arc::clone(&broker))),

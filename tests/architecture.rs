@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &str)] = &[
     ("names", ""),
     ("message", ""),
+    ("counter", ""),
     ("ledger", ""),
     ("wire", "message"),
     ("protocol", "names message ledger wire"),
@@ -19,12 +20,16 @@ const MAY_USE: &[(&str, &str)] = &[
     ("store", "names message config"),
     ("transport", "config"),
     ("auth", "names wire topology config"),
-    ("broker", "names message wire protocol routing queue policy topology config store auth"),
+    (
+        "broker",
+        "names message counter wire protocol routing queue policy topology config store \
+         transport auth",
+    ),
     ("net", "names message wire protocol queue config store transport auth broker"),
-    ("metrics", "names config broker"),
+    ("metrics", "names broker"),
     (
         "management",
-        "names message wire protocol routing queue policy topology config auth broker metrics",
+        "names message wire protocol routing queue policy topology config store auth broker metrics",
     ),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
     ("server", "names protocol config store transport auth broker net metrics management"),
@@ -33,7 +38,7 @@ const MAY_USE: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and do not do: no task, file, socket, clock, lock or chance.
-const PURE: &str = "names message ledger wire protocol routing queue policy topology";
+const PURE: &str = "names message counter ledger wire protocol routing queue policy topology";
 const NOT_PURE: &str = "tokio:: std::fs std::net Instant::now SystemTime Mutex RwLock rand:: \
                         thread:: println!";
 const LONGEST_FILE: usize = 600;

@@ -9,6 +9,8 @@
 mod reading;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+mod report;
+
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -107,6 +109,12 @@ pub struct Counts {
     pub consumers: usize,
     /// Bytes of all bodies it holds.
     pub body_bytes: u64,
+    /// Bytes of the bodies that are unacked.
+    pub unacked_bytes: u64,
+    /// Bytes of the bodies in memory.
+    pub bytes_in_memory: u64,
+    /// Messages in memory.
+    pub in_memory: usize,
     /// What it has counted.
     pub counters: Counters,
 }
@@ -493,6 +501,9 @@ impl LiveQueue {
             unacked: core.queue.unacked(),
             consumers: core.queue.consumers().len(),
             body_bytes: core.queue.body_bytes(),
+            unacked_bytes: core.queue.unacked_bytes(),
+            bytes_in_memory: core.queue.bytes_in_memory(),
+            in_memory: core.queue.messages_in_memory(),
             counters: core.queue.counters(),
         }
     }
@@ -544,6 +555,8 @@ pub enum ConsumeRefused {
     /// The queue was deleted meanwhile.
     QueueGone,
 }
+
+pub use report::ConsumerReport;
 
 impl From<ExclusiveConsumer> for ConsumeRefused {
     fn from(_: ExclusiveConsumer) -> Self {

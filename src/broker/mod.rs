@@ -25,6 +25,7 @@ pub mod schedule;
 pub mod settle;
 mod start;
 mod stations;
+pub mod traffic;
 pub mod transaction;
 pub mod user_load;
 pub mod vhost;
@@ -33,6 +34,7 @@ pub mod vhosts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
@@ -50,6 +52,7 @@ use memory::{BufferPool, MessageMemory};
 use peers::Peers;
 use queue_ids::QueueIds;
 use reply_to::ReplyTos;
+use traffic::Churn;
 use user_load::UserLoads;
 use vhost::Vhost;
 
@@ -74,6 +77,8 @@ pub struct Shared {
     /// The log position of the last change of durable things.
     last_row: AtomicU64,
     queue_ids: Mutex<QueueIds>,
+    /// How much has come and gone.
+    pub churn: Churn,
 }
 
 /// A running broker. Several may run in one process.
@@ -91,6 +96,8 @@ pub struct Broker {
     pub reply_tos: Arc<ReplyTos>,
     /// Who may come in, and what they may do.
     pub auth: Arc<Auth>,
+    /// When it was started.
+    pub started: SystemTime,
     /// How much each user has open.
     pub user_loads: UserLoads,
     /// The settings it was started with.
@@ -173,6 +180,7 @@ impl Broker {
             alarm: schedule::Alarm::default(),
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
+            churn: Churn::default(),
         };
         shared.write_rows(&[row], &[]);
         let shared = Arc::new(shared);
@@ -188,6 +196,7 @@ impl Broker {
             auth: Arc::new(auth),
             user_loads: UserLoads::default(),
             vhosts: DashMap::new(),
+            started: SystemTime::now(),
             vhost_changes: Mutex::new(()),
             globals: RwLock::default(),
             config,

@@ -1,35 +1,243 @@
-//! Who is connected.
+//! Who is connected: what is known of each connection and its channels.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use dashmap::DashMap;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
-use crate::names::ConnectionId;
+use super::traffic::{ChannelTraffic, MessageStats, SocketTraffic};
+use super::vhost::Vhost;
+use crate::counter::Counter;
+use crate::names::{ConnectionId, UserName};
+use crate::protocol::channel::{Channel, Mode};
+use crate::protocol::connection::{ClientProperties, Offer};
 use crate::protocol::fault::Fault;
+use crate::transport::TlsFacts;
 
 /// The connections of a broker.
 #[derive(Default)]
 pub struct Peers {
-    connected: DashMap<ConnectionId, Arc<Outbox>>,
+    connected: DashMap<ConnectionId, Arc<Peer>>,
     last: AtomicU64,
     left: Notify,
 }
 
+/// One connection, from its first byte to its last.
+pub struct Peer {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Where it comes from.
+    pub from: SocketAddr,
+    /// Which of the broker's addresses it came to.
+    pub to: SocketAddr,
+    /// Since when.
+    pub connected_at: SystemTime,
+    /// What waits to be sent to it.
+    pub outbox: Arc<Outbox>,
+    /// What went over its socket.
+    pub socket: SocketTraffic,
+    identity: OnceLock<Identity>,
+    state: AtomicU8,
+    channels: Mutex<Channels>,
+}
+
+/// Who a connection is, known once it is open.
+pub struct Identity {
+    /// As whom it logged in.
+    pub user: UserName,
+    /// Where it is.
+    pub vhost: Arc<Vhost>,
+    /// How it logged in.
+    pub mechanism: String,
+    /// What the client says of itself.
+    pub client: ClientProperties,
+    /// What was agreed on.
+    pub agreed: Offer,
+    /// What TLS found out.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PeerState {
+    /// What it likes.
+    Running = 0,
+    /// It publishes and has to wait for memory.
+    Blocked = 1,
+    /// It publishes and has to wait for the log to catch up.
+    Flow = 2,
+    /// The broker has closed it; the client has not taken note yet.
+    Closing = 3,
+}
+
+#[derive(Default)]
+struct Channels {
+    open: BTreeMap<u16, Arc<ChannelRecord>>,
+    /// What those that are closed have counted.
+    closed: MessageStats,
+}
+
+/// What is known of a channel.
+#[derive(Debug, Default)]
+pub struct ChannelRecord {
+    /// Its number.
+    pub number: u16,
+    /// What it has counted.
+    pub traffic: ChannelTraffic,
+    /// What basic.qos said for consumers to come.
+    pub prefetch: Counter,
+    /// What the whole channel may have unacked.
+    pub global_prefetch: Counter,
+    /// Publishes that wait for their confirm.
+    pub unconfirmed: Counter,
+    /// Publishes that wait for tx.commit.
+    pub uncommitted: Counter,
+    /// Settlements that wait for tx.commit.
+    pub uncommitted_acks: Counter,
+    mode: AtomicU8,
+}
+
+impl ChannelRecord {
+    /// Notes what a channel's own methods changed.
+    pub fn note(&self, channel: &Channel) {
+        self.prefetch.set(channel.prefetch().into());
+        let mode = match channel.mode {
+            Mode::Plain => 0,
+            Mode::Confirm(_) => 1,
+            Mode::Transaction => 2,
+        };
+        self.mode.store(mode, Ordering::Relaxed);
+    }
+
+    /// Whether its publishes are confirmed.
+    pub fn confirms(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) == 1
+    }
+
+    /// Whether it is transactional.
+    pub fn is_transactional(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) == 2
+    }
+}
+
+impl Peer {
+    /// Its name, as RabbitMQ gives it: where it comes from and where it came to.
+    pub fn name(&self) -> String {
+        format!("{} -> {}", self.from, self.to)
+    }
+
+    /// Who it is; `None` until it is open.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.get()
+    }
+
+    /// It is open.
+    pub fn opened(&self, identity: Identity) {
+        let again = self.identity.set(identity).is_err();
+        debug_assert!(!again, "a connection is opened once");
+    }
+
+    /// Notes what it is doing.
+    pub fn set_state(&self, state: PeerState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> PeerState {
+        match self.state.load(Ordering::Relaxed) {
+            0 => PeerState::Running,
+            1 => PeerState::Blocked,
+            2 => PeerState::Flow,
+            _ => PeerState::Closing,
+        }
+    }
+
+    /// A channel was opened.
+    pub fn channel_opened(&self, number: u16) -> Arc<ChannelRecord> {
+        let record = Arc::new(ChannelRecord { number, ..ChannelRecord::default() });
+        self.channels.lock().open.insert(number, Arc::clone(&record));
+        record
+    }
+
+    /// A channel is gone. What it counted stays.
+    pub fn channel_closed(&self, number: u16) {
+        let mut channels = self.channels.lock();
+        if let Some(record) = channels.open.remove(&number) {
+            channels.closed.add(&record.traffic.stats());
+        }
+    }
+
+    /// Its channels, by number.
+    pub fn channels(&self) -> Vec<Arc<ChannelRecord>> {
+        self.channels.lock().open.values().cloned().collect()
+    }
+
+    /// How many channels it has.
+    pub fn channel_count(&self) -> usize {
+        self.channels.lock().open.len()
+    }
+
+    /// What all its channels have counted, also those that are gone.
+    pub fn stats(&self) -> MessageStats {
+        let channels = self.channels.lock();
+        let mut stats = channels.closed;
+        for record in channels.open.values() {
+            stats.add(&record.traffic.stats());
+        }
+        stats
+    }
+}
+
 impl Peers {
-    /// Registers a connection.
-    pub fn join(&self, outbox: &Arc<Outbox>) -> ConnectionId {
-        let id = ConnectionId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
-        self.connected.insert(id, Arc::clone(outbox));
-        id
+    /// A number for a new connection.
+    pub fn next_id(&self) -> ConnectionId {
+        ConnectionId(self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Registers a connection; its outbox has its number.
+    pub fn join(&self, outbox: &Arc<Outbox>, from: SocketAddr, to: SocketAddr) -> Arc<Peer> {
+        let peer = Arc::new(Peer {
+            id: outbox.connection,
+            from,
+            to,
+            connected_at: SystemTime::now(),
+            outbox: Arc::clone(outbox),
+            socket: SocketTraffic::default(),
+            identity: OnceLock::new(),
+            state: AtomicU8::new(PeerState::Running as u8),
+            channels: Mutex::default(),
+        });
+        self.connected.insert(peer.id, Arc::clone(&peer));
+        peer
     }
 
     /// The connection has ended.
-    pub fn leave(&self, id: ConnectionId) {
-        self.connected.remove(&id);
+    pub fn leave(&self, peer: &Peer) {
+        self.connected.remove(&peer.id);
+        if let Some(identity) = peer.identity() {
+            identity.vhost.keep_stats(&peer.stats(), &peer.socket);
+        }
         self.left.notify_waiters();
+    }
+
+    /// One of them.
+    pub fn get(&self, id: ConnectionId) -> Option<Arc<Peer>> {
+        self.connected.get(&id).map(|peer| Arc::clone(&peer))
+    }
+
+    /// Those that are open, in the order in which they came.
+    pub fn open(&self) -> Vec<Arc<Peer>> {
+        let all = self.connected.iter().map(|each| Arc::clone(&each));
+        let mut open: Vec<_> = all.filter(|peer| peer.identity().is_some()).collect();
+        open.sort_unstable_by_key(|peer| peer.id);
+        open
     }
 
     /// How many there are.
@@ -45,14 +253,14 @@ impl Peers {
     /// Closes all of them.
     pub fn close_all(&self, why: &Fault) {
         for peer in &self.connected {
-            peer.order_close(why.clone());
+            peer.outbox.order_close(why.clone());
         }
     }
 
     /// Wakes all sessions, to look at something that concerns everybody.
     pub fn wake_all(&self) {
         for peer in &self.connected {
-            peer.wake_session();
+            peer.outbox.wake_session();
         }
     }
 

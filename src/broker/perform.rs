@@ -23,6 +23,7 @@ use crate::queue::consumers::Subscription;
 use crate::queue::options::{Declaration, Declared};
 use crate::wire::encode::deliver_head;
 use crate::wire::method::{AnyMethod, basic, exchange, queue};
+use crate::wire::table::Table;
 
 /// Who asks.
 pub struct Asker<'a> {
@@ -113,6 +114,7 @@ impl Asker<'_> {
                 if queue.fetch(self.outbox, self.number, no_ack) {
                     return Ok(None);
                 }
+                self.outbox.lock().fetched_nothing(self.number);
                 AnyMethod::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {}))
             }
         };
@@ -252,7 +254,7 @@ impl Asker<'_> {
         let Some(source) = self.outbox.lock().add_source(self.number, &queue) else {
             return Ok(());
         };
-        let outlet = self.outlet(tag, source, consume.no_ack);
+        let outlet = self.outlet(tag, source, consume.no_ack, consume.arguments);
         queue.consume(subscription, outlet, ok.as_ref()).map_err(|refused| {
             self.outbox.lock().release_source(self.number, source);
             match refused {
@@ -267,7 +269,7 @@ impl Asker<'_> {
     fn consumer_options(
         &self,
         queue: &LiveQueue,
-        arguments: &crate::wire::table::Table,
+        arguments: &Table,
     ) -> Result<ConsumerOptions, Fault> {
         let declared = self.vhost.look(|topology| {
             topology.declaration(queue.id).map(|each| (each.subject(), each.kind()))
@@ -278,7 +280,7 @@ impl Asker<'_> {
             .map_err(Fault::precondition)
     }
 
-    fn outlet(&self, tag: String, source: u32, no_ack: bool) -> Outlet {
+    fn outlet(&self, tag: String, source: u32, no_ack: bool, arguments: Table) -> Outlet {
         Outlet {
             outbox: Arc::clone(self.outbox),
             channel: self.number,
@@ -286,6 +288,7 @@ impl Asker<'_> {
             no_ack,
             head: deliver_head(&tag),
             tag: ConsumerTag::from(tag),
+            arguments,
         }
     }
 
@@ -302,7 +305,7 @@ impl Asker<'_> {
         if let Some(ok) = ok {
             self.outbox.send(self.number, ok);
         }
-        self.reply_tos.add(address.clone(), self.outlet(tag.clone(), 0, true));
+        self.reply_tos.add(address.clone(), self.outlet(tag.clone(), 0, true, Table::default()));
         self.channel.reply_consumer = Some(ReplyConsumer { tag, address });
         Ok(())
     }

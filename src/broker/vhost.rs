@@ -16,6 +16,7 @@ use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
 use super::schedule::Schedules;
+use super::traffic::{MessageStats, SocketTraffic};
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
@@ -41,6 +42,19 @@ pub struct Vhost {
     pub(super) schedules: Schedules,
     /// What tells duplicates at exchanges that look for them.
     pub(super) guards: Guards,
+    /// What connections that are gone have counted here.
+    gone: Mutex<GoneTraffic>,
+}
+
+/// What connections that are gone have counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GoneTraffic {
+    /// Messages.
+    pub messages: MessageStats,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
 }
 
 impl Vhost {
@@ -59,6 +73,7 @@ impl Vhost {
             histories: Histories::default(),
             schedules: Schedules::default(),
             guards: Guards::default(),
+            gone: Mutex::default(),
         }
     }
 
@@ -157,6 +172,7 @@ impl Vhost {
         if wanted.name.as_str().starts_with("amq.") && !wanted.declared.server_named {
             return Err(Fault::reserved_name("queue", &wanted.name));
         }
+        self.shared.churn.queues_declared.count();
         let _changes = self.changes.lock();
         self.check_alive()?;
         if let Some(existing) = self.look(|topology| topology.redeclare_queue(&wanted)) {
@@ -171,6 +187,7 @@ impl Vhost {
             topology.check_queue_limit(wanted.name.as_str())?;
             Ok(topology.settings(&wanted))
         })?;
+        self.shared.churn.queues_created.count();
         let id = self.shared.next_queue_id();
         let new = NewQueue::of(id, &wanted, settings, Found::default());
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
@@ -189,6 +206,7 @@ impl Vhost {
     ) -> Result<(usize, LogPosition), Undeletable> {
         let _changes = self.changes.lock();
         let count = queue.delete(if_unused, if_empty)?;
+        self.shared.churn.queues_deleted.count();
         self.queues.remove(&queue.id);
         let ((), position) =
             self.change_locked(Some(queue.id), |topology| topology.remove_queue(queue.id));
@@ -215,6 +233,35 @@ impl Vhost {
         for queue in owned.into_iter().filter_map(|id| self.live(id)) {
             // An unconditional delete is not refused.
             let _ = self.delete_queue(&queue, false, false);
+        }
+    }
+
+    /// Keeps what a connection has counted that is gone.
+    pub fn keep_stats(&self, messages: &MessageStats, socket: &SocketTraffic) {
+        let mut gone = self.gone.lock();
+        gone.messages.add(messages);
+        gone.received_bytes += socket.received_bytes.get();
+        gone.sent_bytes += socket.sent_bytes.get();
+    }
+
+    /// What connections that are gone have counted.
+    pub fn gone_stats(&self) -> GoneTraffic {
+        *self.gone.lock()
+    }
+
+    /// All queues by name, and how they were declared.
+    pub fn live_queues(&self) -> Vec<(Declaration, Arc<LiveQueue>)> {
+        let declared: Vec<(QueueId, Declaration)> = self.look(|topology| {
+            topology.declarations().map(|(id, each)| (id, each.clone())).collect()
+        });
+        let live = |(id, declaration)| Some((declaration, self.live(id)?));
+        declared.into_iter().filter_map(live).collect()
+    }
+
+    /// Looks at every queue, in no order.
+    pub fn each_queue(&self, mut look: impl FnMut(&LiveQueue)) {
+        for queue in &self.queues {
+            look(&queue);
         }
     }
 

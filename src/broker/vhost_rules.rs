@@ -3,6 +3,7 @@
 //! What is changed here is durable once the log is so up to [`super::Shared::last_row`], and takes
 //! effect before the call returns: every queue that goes by other settings has been told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -11,7 +12,7 @@ pub use super::guests::Admitted;
 use super::live_queue::LiveQueue;
 use super::outbox::Outbox;
 use super::vhost::Vhost;
-use crate::names::{ConnectionId, UserName};
+use crate::names::{ConnectionId, QueueId, UserName};
 use crate::policy::{Class, Governing, Invalid, Policy};
 use crate::protocol::fault::Fault;
 use crate::queue::Command;
@@ -79,6 +80,11 @@ impl Vhost {
     /// Which policies govern a queue.
     pub fn governing(&self, queue: &LiveQueue) -> Governing {
         self.look(|topology| topology.governing(queue.id))
+    }
+
+    /// Which policies govern each queue that any govern.
+    pub fn governing_all(&self) -> BTreeMap<QueueId, Governing> {
+        self.look(|topology| topology.governed().clone())
     }
 
     /// Which policies govern an exchange.

@@ -1,21 +1,72 @@
-//! The HTTP port. So far: whether the broker is alive, for probes and health checks.
+//! The HTTP management API: RabbitMQ's paths, objects and answers, on the broker's live state.
+//!
+//! A thin shell: each file is one family of endpoints and says what its JSON looks like in typed
+//! structs; [`listing`] knows pages, order and columns and nothing else. What is changed is
+//! changed by the same functions that AMQP clients use. Must not know: sockets of AMQP clients,
+//! what queues hold beyond what they report.
 
-use axum::Json;
+mod answer;
+mod api;
+mod bindings;
+mod caller;
+mod channels;
+mod connections;
+mod consumers;
+mod definitions;
+mod exchanges;
+mod features;
+mod fields;
+mod health;
+mod limits;
+pub mod listing;
+mod machine;
+mod messages;
+mod middleware;
+mod nodes;
+mod overview;
+mod parameters;
+mod permissions;
+mod policies;
+mod problem;
+mod properties;
+mod queues;
+mod rates;
+mod serve;
+mod tables;
+mod users;
+mod vhosts;
+mod whoami;
+
+pub use api::Api;
+pub use definitions::CannotLoad;
+pub use serve::serve;
+
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::get;
-use serde::Serialize;
-use tokio::net::TcpListener;
 
-/// What a probe is told.
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-}
-
-/// Serves until the task is ended.
-pub async fn serve(listener: TcpListener) {
-    let routes = Router::new().route("/health", get(async || Json(Health { status: "ok" })));
-    if let Err(error) = axum::serve(listener, routes).await {
-        tracing::error!(%error, "the HTTP port failed");
-    }
+/// All paths below the path prefix.
+fn routes() -> Router<Arc<Api>> {
+    let api = Router::new()
+        .merge(overview::routes())
+        .merge(nodes::routes())
+        .merge(whoami::routes())
+        .merge(vhosts::routes())
+        .merge(connections::routes())
+        .merge(channels::routes())
+        .merge(consumers::routes())
+        .merge(exchanges::routes())
+        .merge(queues::routes())
+        .merge(bindings::routes())
+        .merge(messages::routes())
+        .merge(users::routes())
+        .merge(policies::routes())
+        .merge(parameters::routes())
+        .merge(limits::routes())
+        .merge(permissions::routes())
+        .merge(definitions::routes())
+        .merge(features::routes())
+        .merge(health::routes());
+    Router::new().route("/health", get(health::liveness)).nest("/api", api)
 }

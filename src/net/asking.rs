@@ -41,10 +41,16 @@ impl Session {
             }
             Action::Closed => self.forget_channel(number),
         }
+        if let Some(channel) = self.channels.get(&number) {
+            channel.note();
+        }
         Ok(())
     }
 
     fn limit_channel(&mut self, number: u16, limit: u16) {
+        if let Some(channel) = self.channels.get(&number) {
+            channel.record.global_prefetch.set(limit.into());
+        }
         let resumed = {
             let mut outbox = self.outbox.lock();
             let ok = basic::AMQPMethod::QosOk(basic::QosOk {});

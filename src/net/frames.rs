@@ -1,9 +1,10 @@
 //! Frames, one after the other, to whom they are for.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
+use crate::net::open_channel::OpenChannel;
 use crate::net::session::Session;
-use crate::protocol::channel::Channel;
 use crate::protocol::fault::Fault;
 use crate::wire::frame::{Frame, FrameKind, Split, split};
 use crate::wire::method::{AnyMethod, Method, MethodId, channel, decode, decode_any};
@@ -140,8 +141,9 @@ impl Session {
             let broker = &self.common.broker;
             broker.user_loads.open_channel(user, &broker.user_limits(user))?;
         }
-        free.insert(Channel::default());
-        self.outbox.lock().open_channel(number);
+        let opened = free.insert(OpenChannel::new(&self.me, number));
+        self.outbox.lock().open_channel(Arc::clone(&opened.record));
+        self.common.broker.shared.churn.channels_created.count();
         let ok = channel::AMQPMethod::OpenOk(channel::OpenOk {});
         self.outbox.send(number, &AnyMethod::Channel(ok));
         Ok(())
@@ -166,8 +168,11 @@ impl Session {
 
     /// The channel's number is free again.
     pub(super) fn forget_channel(&mut self, number: u16) {
-        if let (Some(_), Some(user)) = (self.channels.remove(&number), &self.user) {
-            self.common.broker.user_loads.close_channels(user, 1);
+        if self.channels.remove(&number).is_some() {
+            self.channel_closed(number);
+            if let Some(user) = &self.user {
+                self.common.broker.user_loads.close_channels(user, 1);
+            }
         }
     }
 }

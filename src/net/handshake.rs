@@ -1,10 +1,13 @@
 //! The start of a connection: protocol header, login, tuning, vhost.
 
+use std::sync::Arc;
+
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
 use crate::auth::{CertificateNames, Origin, Refused};
 use crate::broker::access::Access;
+use crate::broker::peers::Identity;
 use crate::broker::publish::Publisher;
 use crate::broker::vhost_rules::Admitted;
 use crate::net::server_properties::server_properties;
@@ -115,6 +118,15 @@ impl Session {
             vhost.connection_gone(self.id);
             return Err(refused);
         }
+        self.me.opened(Identity {
+            user: user.clone(),
+            vhost: Arc::clone(&vhost),
+            mechanism: self.connection.mechanism().to_owned(),
+            client: self.connection.client().clone(),
+            agreed: self.connection.agreed(),
+            tls: self.tls.clone(),
+        });
+        broker.shared.churn.connections_created.count();
         self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone(), access));
         self.vhost = Some(vhost);
         let ok = self.connection.opened();

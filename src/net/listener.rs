@@ -51,13 +51,14 @@ fn welcome(common: &Arc<Common>, transport: &Arc<Transport>, socket: TcpStream, 
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
+    let to = socket.local_addr().unwrap_or(peer);
     let common = Arc::clone(common);
     let handshake = Arc::clone(transport);
     tokio::spawn(async move {
         match handshake.prepare(socket, peer).await {
             Ok(ready) => {
                 drop(handshake);
-                serve(common, ready).await;
+                serve(common, ready, to).await;
             }
             Err(error) => tracing::warn!(%peer, "connection refused: {error}"),
         }

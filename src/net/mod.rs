@@ -7,6 +7,7 @@ mod asking;
 mod frames;
 mod handshake;
 pub mod listener;
+mod open_channel;
 mod publishing;
 mod read_buffer;
 mod server_properties;

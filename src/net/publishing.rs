@@ -79,10 +79,9 @@ impl Session {
         }
         let returned = mandatory.then(|| message.clone());
         let reached = publisher.publish(message, how)?;
-        if let Some(message) = returned
-            && reached == Reached::Nobody
-        {
-            self.return_message(number, &message);
+        channel.counted().published.add(1);
+        if reached == Reached::Nobody {
+            self.unroutable(number, returned);
         }
         if let Some(Mode::Confirm(confirms)) = self.channels.get_mut(&number).map(|c| &mut c.mode)
             && confirms.published(reached == Reached::NotAll)
@@ -104,6 +103,9 @@ impl Session {
         let more_keys = how.more_keys.iter().map(|key| (*key).into()).collect();
         let operation = Operation::Publish { message, more_keys, mandatory };
         self.transactions.entry(number).or_default().push(operation);
+        if let Some(channel) = self.channels.get(&number) {
+            channel.record.uncommitted.add(1);
+        }
         Ok(())
     }
 
@@ -123,18 +125,26 @@ impl Session {
         let how = Addressing { headers, more_keys: &keys };
         let publish = |publisher: &mut Publisher| publisher.publish(message, how).ok();
         let reached = self.publisher.as_mut().and_then(publish).unwrap_or(Reached::Nobody);
-        if let Some(message) = returned
-            && reached == Reached::Nobody
-        {
-            self.return_message(number, &message);
+        if let Some(channel) = self.channels.get(&number) {
+            channel.counted().published.add(1);
+        }
+        if reached == Reached::Nobody {
+            self.unroutable(number, returned);
         }
     }
 
-    fn return_message(&self, number: u16, message: &Message) {
+    /// A message that led to no queue: back to its publisher, if it was mandatory.
+    fn unroutable(&self, number: u16, mandatory: Option<Message>) {
+        if let Some(channel) = self.channels.get(&number) {
+            let counted = channel.counted();
+            let kind = if mandatory.is_some() { &counted.returned } else { &counted.dropped };
+            kind.add(1);
+        }
+        let Some(message) = mandatory else { return };
         let mut outbox = self.outbox.lock();
         let max_payload = outbox.max_payload();
         let code = Code::NoRoute;
-        outbox.out().return_(number, code.number(), code.name(), message, max_payload);
+        outbox.out().return_(number, code.number(), code.name(), &message, max_payload);
     }
 }
 

@@ -8,17 +8,18 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::open_channel::OpenChannel;
 use super::read_buffer::ReadBuffer;
 use super::waiting::Held;
 use super::writer;
 use crate::broker::Broker;
 use crate::broker::outbox::Outbox;
+use crate::broker::peers::{Peer, PeerState};
 use crate::broker::publish::Publisher;
 use crate::broker::settle::{Gathered, channel_gone};
 use crate::broker::transaction::Operation;
 use crate::broker::vhost::Vhost;
 use crate::names::{ConnectionId, UserName};
-use crate::protocol::channel::Channel;
 use crate::protocol::connection::{Connection, Offer};
 use crate::protocol::content::Limits;
 use crate::protocol::fault::{Fault, Scope};
@@ -46,8 +47,10 @@ pub(super) struct Session {
     pub(super) tls: Option<TlsFacts>,
     pub(super) id: ConnectionId,
     pub(super) outbox: Arc<Outbox>,
+    /// What others know of this connection.
+    pub(super) me: Arc<Peer>,
     pub(super) connection: Connection,
-    pub(super) channels: FxHashMap<u16, Channel>,
+    pub(super) channels: FxHashMap<u16, OpenChannel>,
     pub(super) transactions: FxHashMap<u16, Vec<Operation>>,
     pub(super) limits: Limits,
     pub(super) user: Option<UserName>,
@@ -84,15 +87,17 @@ pub(super) struct Session {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(common: Arc<Common>, ready: Ready) {
+pub(super) async fn serve(common: Arc<Common>, ready: Ready, to: SocketAddr) {
     let Ready { stream, peer, tls } = ready;
     let (mut read, write) = stream.split();
     let limits = &common.broker.config.limits;
-    let outbox = Arc::new(Outbox::new(limits.outbox, Arc::clone(&common.broker.write_buffers)));
-    let id = common.broker.peers.join(&outbox);
+    let id = common.broker.peers.next_id();
+    let pool = Arc::clone(&common.broker.write_buffers);
+    let outbox = Arc::new(Outbox::new(id, limits.outbox, pool));
+    let me = common.broker.peers.join(&outbox, peer, to);
     let close_timeout = Duration::from_secs(common.broker.config.amqp.close_timeout);
-    let writer = tokio::spawn(writer::run(Arc::clone(&outbox), write));
-    let mut session = Session::new(common, (peer, tls), id, Arc::clone(&outbox));
+    let writer = tokio::spawn(writer::run(Arc::clone(&me), write));
+    let mut session = Session::new(common, (peer, tls), me);
     session.run(&mut read).await;
     session.release();
     if session.refused {
@@ -114,7 +119,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.release();
         self.outbox.close();
-        self.common.broker.peers.leave(self.id);
+        self.common.broker.peers.leave(&self.me);
     }
 }
 
@@ -122,8 +127,7 @@ impl Session {
     fn new(
         common: Arc<Common>,
         (peer, tls): (SocketAddr, Option<TlsFacts>),
-        id: ConnectionId,
-        outbox: Arc<Outbox>,
+        me: Arc<Peer>,
     ) -> Self {
         let config = &common.broker.config;
         let offer = Offer {
@@ -140,8 +144,9 @@ impl Session {
             common,
             peer,
             tls,
-            id,
-            outbox,
+            id: me.id,
+            outbox: Arc::clone(&me.outbox),
+            me,
             connection: Connection::new(offer),
             channels: FxHashMap::default(),
             transactions: FxHashMap::default(),
@@ -206,6 +211,8 @@ impl Session {
             Ok(Some(count)) => count,
         };
         self.received = true;
+        self.me.socket.received.add(1);
+        self.me.socket.received_bytes.add(count as u64);
         self.handle(buffer);
         if count >= LARGE_READ {
             tokio::task::yield_now().await;
@@ -275,6 +282,7 @@ impl Session {
             memory.await_room();
         }
         self.log_is_full = false;
+        self.note_state();
         self.wait_for_the_log_to_catch_up();
         self.answer_what_is_safe();
     }
@@ -355,13 +363,17 @@ impl Session {
         for number in numbers {
             self.release_channel(number);
         }
-        let channels = self.channels.drain().count();
+        let channels = self.channels.len();
+        for number in std::mem::take(&mut self.channels).into_keys() {
+            self.channel_closed(number);
+        }
         self.publisher = None;
         if let Some(vhost) = self.vhost.take() {
             if let Some(user) = &self.user {
                 self.common.broker.user_loads.disconnect(user, channels);
             }
             vhost.connection_gone(self.id);
+            self.common.broker.shared.churn.connections_closed.count();
             tracing::info!(connection = %self.name(), "connection closed");
         }
     }
@@ -393,6 +405,7 @@ impl Session {
         self.outbox.send(0, &fault.close_method());
         self.connection.begin_close();
         self.blocked = false;
+        self.me.set_state(PeerState::Closing);
         let close_timeout = self.common.broker.config.amqp.close_timeout;
         self.alarm = Instant::now() + Duration::from_secs(close_timeout);
         // Somebody who is not logged in is not waited for.

@@ -46,18 +46,28 @@ impl Session {
         let Settlement { tag, multiple, outcome } = settlement;
         let in_transaction =
             self.channels.get(&number).is_some_and(|each| matches!(each.mode, Mode::Transaction));
+        let mut count = 0;
         let resumed = if in_transaction {
             let operations = self.transactions.entry(number).or_default();
             self.outbox.lock().settle(number, tag, multiple, |tag, queue, outstanding| {
                 let (queue, id) = (queue.clone(), outstanding.id);
                 operations.push(Operation::Settle { tag, queue, id, outcome });
+                count += 1;
             })?
         } else {
             let gathered = &mut self.gathered;
             self.outbox.lock().settle(number, tag, multiple, |_, queue, outstanding| {
                 gathered.settle(queue, outstanding.id, outcome);
+                count += 1;
             })?
         };
+        if let Some(channel) = self.channels.get(&number) {
+            if in_transaction {
+                channel.record.uncommitted_acks.add(count);
+            } else if outcome == Outcome::Accept {
+                channel.counted().acked.add(count);
+            }
+        }
         self.resume(&resumed);
         Ok(())
     }
@@ -82,6 +92,7 @@ impl Session {
 
     /// tx.commit
     pub(super) fn commit(&mut self, number: u16) {
+        let mut acked = 0;
         // What came before is not a part of it.
         self.flush();
         let together = self.common.broker.shared.store.as_ref().map(|store| store.begin());
@@ -94,10 +105,15 @@ impl Session {
                     self.publish_committed(number, message, &more_keys, mandatory);
                 }
                 Operation::Settle { queue, id, outcome, .. } => {
+                    acked += u64::from(outcome == Outcome::Accept);
                     self.gathered.settle(&queue, id, outcome);
                 }
             }
         }
+        if let Some(channel) = self.channels.get(&number) {
+            channel.counted().acked.add(acked);
+        }
+        self.nothing_uncommitted(number);
         let safe_at = self.commit_gathered();
         let ok = tx::AMQPMethod::CommitOk(tx::CommitOk {});
         self.answer_once_safe(number, AnyMethod::Tx(ok), safe_at);
@@ -111,9 +127,17 @@ impl Session {
         publisher.commit()
     }
 
+    fn nothing_uncommitted(&self, number: u16) {
+        if let Some(channel) = self.channels.get(&number) {
+            channel.record.uncommitted.set(0);
+            channel.record.uncommitted_acks.set(0);
+        }
+    }
+
     /// tx.rollback: publishes are forgotten, settled deliveries are outstanding again.
     pub(super) fn rollback(&mut self, number: u16) {
         let operations = self.transactions.remove(&number).unwrap_or_default();
+        self.nothing_uncommitted(number);
         let mut outbox = self.outbox.lock();
         for operation in operations {
             match operation {

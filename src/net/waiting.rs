@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::session::Session;
+use crate::broker::peers::PeerState;
 use crate::names::LogPosition;
 use crate::protocol::channel::Mode;
 use crate::protocol::confirms::{Confirmed, Confirms};
@@ -19,6 +20,7 @@ pub(super) struct Held {
 impl Session {
     pub(super) fn block(&mut self) {
         self.blocked = true;
+        self.me.set_state(PeerState::Blocked);
         self.common.broker.shared.memory.await_room();
         let reason = "low on memory".into();
         self.tell_if_capable(connection::AMQPMethod::Blocked(connection::Blocked { reason }));
@@ -27,7 +29,19 @@ impl Session {
 
     pub(super) fn unblock(&mut self) {
         self.blocked = false;
+        self.note_state();
         self.tell_if_capable(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
+    }
+
+    /// Notes what this connection waits for, for reports.
+    pub(super) fn note_state(&self) {
+        if !self.connection.is_closing() {
+            self.me.set_state(match (self.blocked, self.log_is_full) {
+                (true, _) => PeerState::Blocked,
+                (false, true) => PeerState::Flow,
+                (false, false) => PeerState::Running,
+            });
+        }
     }
 
     pub(super) fn tell_if_capable(&self, method: connection::AMQPMethod) {
@@ -43,6 +57,7 @@ impl Session {
             && !store.has_room()
         {
             self.log_is_full = store.ask_for_room(self.registration()) == Asked::Later;
+            self.note_state();
         }
     }
 
@@ -102,13 +117,19 @@ impl Session {
 
     /// Confirms what is safe of a channel's publishes, and waits for the rest.
     pub(super) fn confirm(&mut self, number: u16, durable: LogPosition) {
+        let Some(before) = self.confirms(number).map(|confirms| confirms.waiting()) else { return };
         while let Some(Confirmed { delivery_tag, multiple, refused }) =
             self.confirms(number).and_then(|confirms| confirms.release(durable))
         {
             let method = if refused { MethodId::NACK } else { MethodId::ACK };
             self.outbox.lock().out().confirm(number, method, delivery_tag, multiple);
         }
-        let next = self.confirms(number).and_then(|confirms| confirms.next_position());
+        let now = self.confirms(number).map(|each| (each.waiting(), each.next_position()));
+        let (left, next) = now.unwrap_or_default();
+        if let Some(channel) = self.channels.get(&number) {
+            channel.record.unconfirmed.set(left);
+            channel.counted().confirmed.add(before - left);
+        }
         if let Some(position) = next {
             if !self.unconfirmed.contains(&number) {
                 self.unconfirmed.push(number);

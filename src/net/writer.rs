@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::broker::outbox::Outbox;
+use crate::broker::peers::Peer;
 use crate::transport::Writer;
 use crate::wire::encode::Out;
 
@@ -11,13 +11,16 @@ use crate::wire::encode::Out;
 const SLICES: usize = 256;
 
 /// Writes until the outbox is closed and empty, or the peer is gone.
-pub(super) async fn run(outbox: Arc<Outbox>, mut socket: Writer) {
+pub(super) async fn run(peer: Arc<Peer>, mut socket: Writer) {
+    let outbox = &peer.outbox;
     while let Some(out) = outbox.take().await {
         if let Err(error) = write(&mut socket, &out).await {
             tracing::debug!(%error, "cannot write to a client");
             outbox.break_off();
             return;
         }
+        peer.socket.sent.add(1);
+        peer.socket.sent_bytes.add(out.len() as u64);
         outbox.written(out);
     }
     // The peer sees the end of the stream; if it is gone already, so much the better.

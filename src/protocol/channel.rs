@@ -91,6 +91,11 @@ impl Channel {
         *self = Self { closing: true, ..Self::default() };
     }
 
+    /// What basic.qos said for consumers to come; 0 is no limit.
+    pub fn prefetch(&self) -> u16 {
+        self.prefetch
+    }
+
     /// Whether the broker has closed it and waits for the client to take note.
     pub fn is_closing(&self) -> bool {
         self.closing

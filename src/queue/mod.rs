@@ -388,6 +388,16 @@ impl Queue {
         self.ready.body_bytes() + self.unacked_bytes
     }
 
+    /// Bytes of the bodies that are handed out and not settled.
+    pub fn unacked_bytes(&self) -> u64 {
+        self.unacked_bytes
+    }
+
+    /// How many of its messages are in memory.
+    pub fn messages_in_memory(&self) -> usize {
+        self.ready.at_hand() + self.unacked.len()
+    }
+
     /// Bytes of the bodies that it holds in memory.
     #[inline]
     pub fn bytes_in_memory(&self) -> u64 {

@@ -9,6 +9,7 @@ use crate::policy::effective::{Governing, queue_options};
 use crate::policy::{Class, Object, Policies, Policy};
 use crate::queue::options::{Declaration, QueueOptions};
 use crate::queue::settings::Settings;
+use std::collections::BTreeMap;
 
 /// Queues that go by other settings now.
 pub type Reconfigured = Vec<(QueueId, Settings)>;
@@ -63,6 +64,11 @@ impl Topology {
     /// Which policies govern a queue.
     pub fn governing(&self, queue: QueueId) -> Governing {
         self.governed.get(&queue).cloned().unwrap_or_default()
+    }
+
+    /// Which policies govern each queue that any govern.
+    pub fn governed(&self) -> &BTreeMap<QueueId, Governing> {
+        &self.governed
     }
 
     /// Which policies govern an exchange.

@@ -12,6 +12,7 @@ mod exchange;
 pub mod exchange_options;
 pub mod governed;
 pub mod limits;
+pub mod listing;
 pub mod parameters;
 pub mod properties;
 mod route;

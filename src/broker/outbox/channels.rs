@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Closed, Returned, Source, Stalled, State};
 use crate::broker::live_queue::LiveQueue;
+use crate::broker::peers::ChannelRecord;
 use crate::names::{ConsumerTag, DeliveryId};
 use crate::protocol::deliveries::{Deliveries, Outstanding};
 use crate::protocol::fault::Fault;
@@ -14,6 +15,7 @@ use crate::queue::Delivery;
 /// What a channel has outstanding.
 #[derive(Default)]
 pub(super) struct ChannelState {
+    record: Arc<ChannelRecord>,
     pub(super) deliveries: Deliveries<Source>,
     /// The queues that deliveries come from, by source number.
     sources: Vec<Option<SourceState>>,
@@ -30,8 +32,29 @@ struct SourceState {
 
 impl State {
     /// channel.open
-    pub fn open_channel(&mut self, number: u16) {
-        self.channels.insert(number, Box::default());
+    pub fn open_channel(&mut self, record: Arc<ChannelRecord>) {
+        let number = record.number;
+        let channel = ChannelState { record, ..ChannelState::default() };
+        self.channels.insert(number, Box::new(channel));
+    }
+
+    /// What a channel has: consumers, and deliveries that are not settled.
+    pub fn channel_counts(&mut self, number: u16) -> (usize, usize) {
+        self.channel(number)
+            .map_or((0, 0), |channel| (channel.consumers.len(), channel.deliveries.len()))
+    }
+
+    /// The queues that a channel consumes from, one for each of its consumers.
+    pub fn queues_consumed_by(&mut self, number: u16) -> Vec<Arc<LiveQueue>> {
+        let Some(channel) = self.channel(number) else { return Vec::new() };
+        channel.consumers.values().map(|consumer| Arc::clone(&consumer.queue)).collect()
+    }
+
+    /// basic.get found nothing.
+    pub fn fetched_nothing(&mut self, number: u16) {
+        if let Some(channel) = self.channel(number) {
+            channel.count_fetched(None);
+        }
     }
 
     /// The channel is gone. Returns what it leaves behind.
@@ -130,6 +153,26 @@ impl State {
 }
 
 impl ChannelState {
+    #[inline]
+    pub(super) fn count_delivery(&self, delivery: &Delivery) {
+        let counted = &self.record.traffic.handed_out;
+        let kind =
+            if delivery.id.is_some() { &counted.delivered } else { &counted.delivered_no_ack };
+        kind.add(1);
+        counted.redelivered.add(delivery.redelivered.into());
+    }
+
+    pub(super) fn count_fetched(&self, delivery: Option<&Delivery>) {
+        let counted = &self.record.traffic.handed_out;
+        let kind = match delivery {
+            Some(delivery) if delivery.id.is_some() => &counted.fetched,
+            Some(_) => &counted.fetched_no_ack,
+            None => &counted.fetched_nothing,
+        };
+        kind.add(1);
+        counted.redelivered.add(delivery.is_some_and(|delivery| delivery.redelivered).into());
+    }
+
     #[inline]
     pub(super) fn hand_out(&mut self, source: Source, delivery: &Delivery) -> u64 {
         if delivery.id.is_some()

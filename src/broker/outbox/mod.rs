@@ -17,13 +17,14 @@ use tokio::sync::Notify;
 
 use super::live_queue::LiveQueue;
 use super::memory::BufferPool;
-use crate::names::{ConsumerTag, DeliveryId, LogPosition};
+use crate::names::{ConnectionId, ConsumerTag, DeliveryId, LogPosition};
 use crate::protocol::fault::Fault;
 use crate::queue::Delivery;
 use crate::queue::consumers::ConsumerKey;
 use crate::store::Waiter;
 use crate::wire::encode::{self, Out};
 use crate::wire::method::{AnyMethod, basic};
+use crate::wire::table::Table;
 use channels::ChannelState;
 
 /// Which of a channel's sources a delivery came from.
@@ -31,6 +32,8 @@ pub type Source = u32;
 
 /// One peer's outbox.
 pub struct Outbox {
+    /// Whose it is.
+    pub connection: ConnectionId,
     state: Mutex<State>,
     /// The writer waits here for something to write.
     filled: Notify,
@@ -80,6 +83,8 @@ pub struct Outlet {
     pub no_ack: bool,
     /// The part of basic.deliver that never changes.
     pub head: Vec<u8>,
+    /// The arguments of basic.consume, for reports.
+    pub arguments: Table,
 }
 
 /// Why a delivery is not taken now.
@@ -105,8 +110,9 @@ pub struct Closed {
 
 impl Outbox {
     /// An empty one. `limit` is how many bytes may wait before consumers are refused.
-    pub fn new(limit: usize, pool: Arc<BufferPool>) -> Self {
+    pub fn new(connection: ConnectionId, limit: usize, pool: Arc<BufferPool>) -> Self {
         Self {
+            connection,
             state: Mutex::new(State {
                 out: Out::default(),
                 limit,
@@ -294,6 +300,7 @@ impl Locked<'_> {
     pub fn deliver(&mut self, outlet: &Outlet, delivery: &Delivery) {
         let max_payload = self.state.max_payload;
         let Some(channel) = self.state.channel(outlet.channel) else { return };
+        channel.count_delivery(delivery);
         let tag = channel.hand_out(outlet.source, delivery);
         let wire =
             encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
@@ -304,6 +311,7 @@ impl Locked<'_> {
     pub fn get_ok(&mut self, number: u16, source: Source, delivery: &Delivery, left: usize) {
         let max_payload = self.state.max_payload;
         let Some(channel) = self.state.channel(number) else { return };
+        channel.count_fetched(Some(delivery));
         let tag = channel.hand_out(source, delivery);
         let wire =
             encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
@@ -362,6 +370,11 @@ impl State {
     /// room that other deliveries have.
     pub fn has_room_for_replies(&self) -> bool {
         self.out.len() < 2 * self.limit && !self.closed
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting_bytes(&self) -> usize {
+        self.out.len()
     }
 
     /// Whether the writer has ended.

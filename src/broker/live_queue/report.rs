@@ -1,0 +1,80 @@
+//! What a running queue tells of itself, and what is taken from it without a consumer.
+
+use std::sync::Arc;
+
+use super::{LiveQueue, Rest};
+use crate::names::{ConnectionId, ConsumerTag};
+use crate::queue::consumers::{ConsumerKey, Subscription};
+use crate::queue::{Command, Delivery, Outcome};
+use crate::wire::table::Table;
+
+/// One consumer of a queue.
+#[derive(Clone, Debug)]
+pub struct ConsumerReport {
+    /// Whose it is.
+    pub connection: ConnectionId,
+    /// Its channel.
+    pub channel: u16,
+    /// What it is called there.
+    pub tag: ConsumerTag,
+    /// Deliveries are to be acknowledged.
+    pub ack_required: bool,
+    /// It wants to be the only one.
+    pub exclusive: bool,
+    /// How much it may have unacked; 0 is no limit.
+    pub prefetch: u32,
+    /// How much it has unacked.
+    pub unacked: u32,
+    /// What it was asked for with.
+    pub arguments: Table,
+}
+
+impl LiveQueue {
+    /// Its consumers.
+    pub fn consumer_reports(&self) -> Vec<ConsumerReport> {
+        let core = self.core.lock();
+        let report = |(key, subscription, unacked): (ConsumerKey, Subscription, u32)| {
+            let outlet = core.outlets.get(key.slot as usize)?.as_ref()?;
+            Some(ConsumerReport {
+                connection: outlet.outbox.connection,
+                channel: outlet.channel,
+                tag: outlet.tag.clone(),
+                ack_required: !subscription.no_ack,
+                exclusive: subscription.exclusive,
+                prefetch: subscription.prefetch.unwrap_or(0),
+                unacked,
+                arguments: outlet.arguments.clone(),
+            })
+        };
+        core.queue.consumers().iter().filter_map(report).collect()
+    }
+
+    /// Takes up to `most` messages as basic.get does, each with how many are left behind it, and
+    /// settles all of them alike. Reads from disk if it has to.
+    pub fn take(self: &Arc<Self>, most: usize, outcome: Outcome) -> Vec<(Delivery, usize)> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(one) = self.take_one()
+        {
+            taken.push(one);
+        }
+        let ids = taken.iter().filter_map(|(delivery, _)| delivery.id);
+        self.turn(ids.map(|id| Command::Settle(id, outcome)));
+        taken
+    }
+
+    fn take_one(self: &Arc<Self>) -> Option<(Delivery, usize)> {
+        self.fetch_first_if_needed();
+        let mut guard = self.core.lock();
+        let core = &mut *guard;
+        let before = core.queue.bytes_in_memory();
+        let delivery = core.queue.fetch(false, &mut core.effects);
+        self.shared.memory.changed(before, core.queue.bytes_in_memory());
+        let mut rest = Rest::default();
+        self.carry_out(core, &mut rest, None);
+        let left = core.queue.ready();
+        drop(guard);
+        self.finish(&rest);
+        delivery.map(|delivery| (delivery, left))
+    }
+}

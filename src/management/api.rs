@@ -1,0 +1,100 @@
+//! What all endpoints have in common: the broker, and how objects are found.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::auth::Permission;
+use crate::broker::Broker;
+use crate::broker::access::Access;
+use crate::broker::vhost::Vhost;
+use crate::config::HttpConfig;
+use crate::metrics::sampler::Sampler;
+use crate::names::LogPosition;
+
+use super::caller::Caller;
+use super::problem::Problem;
+
+/// RabbitMQ's version that clients are told: the one whose behaviour this is.
+pub(super) const RABBITMQ_VERSION: &str = "4.3.6";
+
+/// What the endpoints work on.
+pub struct Api {
+    pub(super) broker: Arc<Broker>,
+    pub(super) sampler: Arc<Sampler>,
+    pub(super) node: String,
+    /// Where AMQP clients connect to.
+    pub(super) amqp: SocketAddr,
+    /// Where this API is.
+    pub(super) http: SocketAddr,
+}
+
+impl Api {
+    /// An API for a broker that listens at these addresses.
+    pub fn new(
+        broker: Arc<Broker>,
+        sampler: Arc<Sampler>,
+        amqp: SocketAddr,
+        http: SocketAddr,
+    ) -> Self {
+        let node = super::machine::node_name();
+        Self { broker, sampler, node, amqp, http }
+    }
+
+    /// What the cluster is called: as it was named, or as its node.
+    pub(super) fn cluster_name(&self) -> String {
+        self.broker.cluster_name().unwrap_or_else(|| self.node.clone())
+    }
+
+    /// Its settings.
+    pub(super) fn config(&self) -> &HttpConfig {
+        &self.broker.config.http
+    }
+
+    /// A vhost that the caller may see.
+    pub(super) fn vhost(&self, caller: &Caller, name: &str) -> Result<Arc<Vhost>, Problem> {
+        let vhost = self.broker.vhost(name).ok_or_else(Problem::not_found)?;
+        if self.sees(caller, name) {
+            return Ok(vhost);
+        }
+        Err(Problem::not_authorised("User not authorised to access virtual host"))
+    }
+
+    /// A vhost in which the caller may do something, and what.
+    pub(super) fn entered(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<(Arc<Vhost>, Arc<Permission>), Problem> {
+        let vhost = self.broker.vhost(name).ok_or_else(Problem::not_found)?;
+        let permission = self.broker.auth.permission(name, caller.user.as_str());
+        let refused = || Problem::not_authorised("User not authorised to access virtual host");
+        Ok((vhost, permission.ok_or_else(refused)?))
+    }
+
+    /// What the caller may do in a vhost, as AMQP clients are asked.
+    pub(super) fn access(&self, caller: &Caller, vhost: &Vhost) -> Access {
+        let auth = Arc::clone(&self.broker.auth);
+        Access::new(auth, caller.user.clone(), vhost.name.clone())
+    }
+
+    /// Whether the caller may see a vhost.
+    pub(super) fn sees(&self, caller: &Caller, vhost: &str) -> bool {
+        caller.is_monitor() || self.broker.auth.permission(vhost, caller.user.as_str()).is_some()
+    }
+
+    /// The vhosts that the caller may see, by name.
+    pub(super) fn vhosts(&self, caller: &Caller) -> Vec<Arc<Vhost>> {
+        let mut all = self.broker.vhosts();
+        all.retain(|vhost| self.sees(caller, vhost.name.as_str()));
+        all
+    }
+
+    /// Waits until a change is safe.
+    pub(super) async fn safe(&self, position: LogPosition) {
+        let Some(store) = self.broker.shared.store.clone() else { return };
+        if position > store.durable_position() {
+            // A store that fails ends the broker; there is nobody to tell then.
+            let _ = tokio::task::spawn_blocking(move || store.wait(position)).await;
+        }
+    }
+}

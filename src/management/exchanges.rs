@@ -1,0 +1,216 @@
+//! Exchanges: declared, deleted, listed with what went through them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde::Serialize;
+
+use super::answer::{Answer, columns, done, list, put as put_answer};
+use super::api::Api;
+use super::bindings;
+use super::caller::{Caller, must};
+use super::fields::{Fields, Flags, Named, Query};
+use super::listing::{NameFilter, Row};
+use super::problem::Problem;
+use super::tables::Arguments;
+use crate::broker::vhost::Vhost;
+use crate::protocol::request::DeclareExchange;
+use crate::topology::Topology;
+use crate::topology::exchange_options::ExchangeDeclaration;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/exchanges", get(all))
+        .route("/exchanges/{vhost}", get(of_vhost))
+        .route("/exchanges/{vhost}/{name}", get(one).put(declare).delete(delete))
+        .route("/exchanges/{vhost}/{name}/bindings/source", get(bindings_from))
+        .route("/exchanges/{vhost}/{name}/bindings/destination", get(bindings_to))
+}
+
+/// The default exchange has no name, and `amq.default` where a path needs one.
+pub(super) fn default_name(name: &str) -> &str {
+    if name == "amq.default" { "" } else { name }
+}
+
+/// An exchange as RabbitMQ lists it.
+#[derive(Serialize)]
+struct ExchangeView {
+    name: String,
+    vhost: String,
+    r#type: &'static str,
+    durable: bool,
+    auto_delete: bool,
+    internal: bool,
+    arguments: Arguments,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_who_performed_action: Option<&'static str>,
+}
+
+impl Row for ExchangeView {
+    fn fits(&self, filter: &NameFilter) -> bool {
+        filter.fits(&self.name)
+    }
+}
+
+/// One exchange, with what only it shows.
+#[derive(Serialize)]
+struct ExchangePage {
+    #[serde(flatten)]
+    exchange: ExchangeView,
+    incoming: [(); 0],
+    outgoing: [(); 0],
+}
+
+fn view(topology: &Topology, declaration: &ExchangeDeclaration) -> ExchangeView {
+    let governing = topology.governing_exchange(declaration.name.as_str());
+    let predeclared = declaration.name.as_str().starts_with("amq.");
+    ExchangeView {
+        name: declaration.name.to_string(),
+        vhost: declaration.vhost.to_string(),
+        r#type: declaration.kind.as_str(),
+        durable: declaration.durable,
+        auto_delete: declaration.auto_delete,
+        internal: declaration.internal,
+        arguments: Arguments(declaration.arguments.clone()),
+        policy: governing.policy.map(|policy| policy.name.clone()),
+        user_who_performed_action: predeclared.then_some("rmq-internal"),
+    }
+}
+
+/// The default exchange, which is there without being declared.
+fn default_exchange(vhost: &Vhost) -> ExchangeView {
+    ExchangeView {
+        name: String::new(),
+        vhost: vhost.name.to_string(),
+        r#type: "direct",
+        durable: true,
+        auto_delete: false,
+        internal: false,
+        arguments: Arguments::default(),
+        policy: None,
+        user_who_performed_action: Some("rmq-internal"),
+    }
+}
+
+fn of(vhost: &Vhost) -> Vec<ExchangeView> {
+    let mut all = vec![default_exchange(vhost)];
+    vhost.look(|topology| all.extend(topology.exchanges().map(|each| view(topology, each))));
+    all
+}
+
+fn find(vhost: &Vhost, name: &str) -> Result<ExchangeView, Problem> {
+    match default_name(name) {
+        "" => Ok(default_exchange(vhost)),
+        name => {
+            let found = vhost
+                .look(|topology| topology.exchange_named(name).map(|each| view(topology, each)));
+            found.ok_or_else(Problem::not_found)
+        }
+    }
+}
+
+async fn all(State(api): State<Arc<Api>>, caller: Caller, Query(query): Query) -> Answer {
+    list(query, move |_| api.vhosts(&caller).iter().flat_map(|vhost| of(vhost)).collect()).await
+}
+
+async fn of_vhost(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named(vhost): Named<String>,
+    Query(query): Query,
+) -> Answer {
+    let vhost = api.vhost(&caller, &vhost)?;
+    list(query, move |_| of(&vhost)).await
+}
+
+async fn one(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named((vhost, name)): Named<(String, String)>,
+    Query(query): Query,
+) -> Answer {
+    let vhost = api.vhost(&caller, &vhost)?;
+    let exchange = find(&vhost, &name)?;
+    Ok(columns(&ExchangePage { exchange, incoming: [], outgoing: [] }, &query))
+}
+
+async fn declare(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named((vhost, name)): Named<(String, String)>,
+    fields: Fields,
+) -> Answer {
+    let (vhost, may) = api.entered(&caller, &vhost)?;
+    must(&may.configure, default_name(&name))?;
+    let declare = DeclareExchange {
+        exchange: default_name(&name).to_owned(),
+        kind: fields.text("type")?.unwrap_or_else(|| "direct".into()),
+        passive: false,
+        durable: fields.flag("durable", false)?,
+        auto_delete: fields.flag("auto_delete", false)?,
+        internal: fields.flag("internal", false)?,
+        arguments: fields.table("arguments")?,
+    };
+    let mut is_new = false;
+    let position = vhost.change(|topology| {
+        is_new = topology.exchange_named(&declare.exchange).is_none();
+        topology.declare_exchange(&declare)
+    })?;
+    api.safe(position).await;
+    Ok(put_answer(is_new))
+}
+
+async fn delete(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named((vhost, name)): Named<(String, String)>,
+    flags: Flags,
+) -> Answer {
+    let (vhost, may) = api.entered(&caller, &vhost)?;
+    find(&vhost, &name)?;
+    must(&may.configure, default_name(&name))?;
+    let (name, if_unused) = (default_name(&name), flags.has("if-unused"));
+    let position = vhost.change(|topology| topology.delete_exchange(name, if_unused))?;
+    api.safe(position).await;
+    Ok(done())
+}
+
+async fn bindings_from(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named((vhost, name)): Named<(String, String)>,
+    Query(query): Query,
+) -> Answer {
+    let vhost = api.vhost(&caller, &vhost)?;
+    find(&vhost, &name)?;
+    list(query, move |_| match default_name(&name) {
+        "" => {
+            let queues = vhost.look(|topology| {
+                let names = topology.declarations().map(|(_, queue)| queue.name.clone());
+                names.collect::<Vec<_>>()
+            });
+            queues.iter().map(|queue| bindings::implicit(&vhost, queue.as_str())).collect()
+        }
+        name => bindings::views(&vhost, vhost.look(|topology| topology.bindings_from(name))),
+    })
+    .await
+}
+
+async fn bindings_to(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named((vhost, name)): Named<(String, String)>,
+    Query(query): Query,
+) -> Answer {
+    let vhost = api.vhost(&caller, &vhost)?;
+    find(&vhost, &name)?;
+    list(query, move |_| {
+        let name = default_name(&name);
+        bindings::views(&vhost, vhost.look(|topology| topology.bindings_to_exchange(name)))
+    })
+    .await
+}

@@ -1,0 +1,112 @@
+//! Feature flags and deprecated features: what RabbitMQ calls its ways of changing.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, put};
+use serde::Serialize;
+
+use super::answer::{Answer, done, list, object};
+use super::api::Api;
+use super::caller::{Administrator, Caller};
+use super::fields::{Named, Query};
+use super::listing::{NameFilter, Row};
+use super::problem::Problem;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/feature-flags", get(flags))
+        .route("/feature-flags/{name}/enable", put(enable))
+        .route("/deprecated-features", get(deprecated))
+        .route("/deprecated-features/used", get(used))
+}
+
+/// A feature flag as RabbitMQ lists it. Tools ask for these before they use what they stand for.
+#[derive(Serialize)]
+struct Flag {
+    name: &'static str,
+    desc: &'static str,
+    doc_url: &'static str,
+    state: &'static str,
+    stability: &'static str,
+    require_level: &'static str,
+    provided_by: &'static str,
+}
+
+impl Row for Flag {
+    fn fits(&self, filter: &NameFilter) -> bool {
+        filter.fits(self.name)
+    }
+}
+
+/// RabbitMQ 4.3's flags that mean something to its clients; each is on, and always was.
+const FLAGS: [(&str, &str); 8] = [
+    ("detailed_queues_endpoint", "Detailed queues HTTP API endpoint"),
+    ("direct_exchange_routing_v2", "Direct exchanges are routed by an index"),
+    ("drop_unroutable_metric", "Counts messages that led to no queue"),
+    ("empty_basic_get_metric", "Counts basic.get from an empty queue"),
+    ("implicit_default_bindings", "Default bindings are not stored"),
+    ("tracking_records_in_ets", "Connections and channels are counted in memory"),
+    ("user_limits", "Limits of connections and channels for each user"),
+    ("virtual_host_metadata", "Vhosts have descriptions, tags and other metadata"),
+];
+
+/// A deprecated feature as RabbitMQ lists it.
+#[derive(Serialize)]
+struct Deprecated {
+    name: &'static str,
+    desc: &'static str,
+    deprecation_phase: &'static str,
+    doc_url: &'static str,
+    provided_by: &'static str,
+    state: &'static str,
+}
+
+impl Row for Deprecated {
+    fn fits(&self, filter: &NameFilter) -> bool {
+        filter.fits(self.name)
+    }
+}
+
+/// What RabbitMQ refuses by now and Warren goes on permitting.
+const DEPRECATED: [(&str, &str); 2] = [
+    ("global_qos", "basic.qos with global set"),
+    ("transient_nonexcl_queues", "Queues that are neither durable nor exclusive"),
+];
+
+async fn flags(_: Caller, Query(query): Query) -> Answer {
+    let flag = |(name, desc)| Flag {
+        name,
+        desc,
+        doc_url: "",
+        state: "enabled",
+        stability: "required",
+        require_level: "hard",
+        provided_by: "warren",
+    };
+    list(query, move |_| FLAGS.map(flag).into()).await
+}
+
+async fn enable(_: Administrator, Named(name): Named<String>) -> Answer {
+    // `all` is what rabbitmqctl asks for.
+    if name == "all" || FLAGS.iter().any(|(flag, _)| *flag == name) {
+        return Ok(done());
+    }
+    Err(Problem::bad_request("unsupported"))
+}
+
+async fn deprecated(_: Caller, Query(query): Query) -> Answer {
+    let feature = |(name, desc)| Deprecated {
+        name,
+        desc,
+        deprecation_phase: "permitted_by_default",
+        doc_url: "",
+        provided_by: "warren",
+        state: "permitted",
+    };
+    list(query, move |_| DEPRECATED.map(feature).into()).await
+}
+
+async fn used(_: Caller) -> Answer {
+    Ok(object(&[(); 0]))
+}

@@ -1,0 +1,193 @@
+//! Health checks. Being alive is one thing, being ready another: an alarm does not make a broker
+//! dead, and a broker that lets nobody publish does not say that all is well.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, object};
+use super::api::Api;
+use super::caller::Caller;
+use super::fields::Named;
+use super::overview::listeners;
+use super::problem::Problem;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    let fine = || get(async |_: Caller| well());
+    Router::new()
+        .route("/aliveness-test/{vhost}", get(aliveness))
+        .route("/healthchecks/node", fine())
+        .route("/healthchecks/node/{name}", get(node))
+        .route("/health/checks/alarms", get(alarms))
+        .route("/health/checks/local-alarms", get(alarms))
+        .route("/health/checks/certificate-expiration/{within}/{unit}", get(certificates))
+        .route("/health/checks/port-listener/{port}", get(port_listener))
+        .route("/health/checks/protocol-listener/{protocol}", get(protocol_listener))
+        .route("/health/checks/virtual-hosts", fine())
+        .route("/health/checks/node-is-quorum-critical", get(single_node))
+        .route("/health/checks/node-is-mirror-sync-critical", get(single_node))
+        .route("/health/checks/quorum-queues-without-elected-leaders/all-vhosts", fine())
+        .route(
+            "/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
+            fine(),
+        )
+        .route(
+            "/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}",
+            get(leaders_of_vhost),
+        )
+        .route(
+            "/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
+            get(leaders_of_pattern),
+        )
+        .route("/health/checks/ready-to-serve-clients", get(ready))
+        .route("/health/checks/is-in-service", get(in_service))
+        .route("/health/checks/below-node-connection-limit", get(below_connection_limit))
+        .route("/health/checks/reached-target-cluster-size", fine())
+        .route("/health/checks/metadata-store/initialized", fine())
+        .route("/health/checks/metadata-store/initialized/with-data", get(in_service))
+}
+
+/// `GET /health`, for probes without credentials: it answers, so it is alive.
+pub(super) async fn liveness() -> Response {
+    object(&json!({"status": "ok"}))
+}
+
+fn well() -> Answer {
+    Ok(object(&json!({"status": "ok"})))
+}
+
+fn ill(reason: &str, mut more: Value) -> Response {
+    more["status"] = "failed".into();
+    more["reason"] = reason.into();
+    (StatusCode::SERVICE_UNAVAILABLE, Json(more)).into_response()
+}
+
+async fn aliveness(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named(vhost): Named<String>,
+) -> Answer {
+    api.vhost(&caller, &vhost)?;
+    well()
+}
+
+async fn node(State(api): State<Arc<Api>>, _: Caller, Named(name): Named<String>) -> Answer {
+    if name == api.node { well() } else { Err(Problem::not_found()) }
+}
+
+/// The alarms that are up.
+fn raised(api: &Api) -> Vec<Value> {
+    let memory = api.broker.shared.memory.is_full();
+    let raised = memory.then(|| json!({"node": api.node, "resource": "memory"}));
+    raised.into_iter().collect()
+}
+
+async fn alarms(State(api): State<Arc<Api>>, _: Caller) -> Answer {
+    let raised = raised(&api);
+    if raised.is_empty() {
+        return well();
+    }
+    Ok(ill("There are alarms in effect in the cluster", json!({"alarms": raised})))
+}
+
+async fn certificates(_: Caller, Named((within, unit)): Named<(String, String)>) -> Answer {
+    if within.parse::<u32>().is_err() {
+        return Err(Problem::bad_request("Invalid expiration value."));
+    }
+    if !["days", "weeks", "months", "years"].contains(&unit.as_str()) {
+        return Err(Problem::bad_request(
+            "Time unit not recognised. Supported units: days, weeks, months, years.",
+        ));
+    }
+    well()
+}
+
+async fn port_listener(
+    State(api): State<Arc<Api>>,
+    _: Caller,
+    Named(port): Named<String>,
+) -> Answer {
+    let port: u16 = port.parse().map_err(|_| Problem::bad_request("Invalid port"))?;
+    let ports: Vec<u16> = listeners(&api).iter().map(|listener| listener.port).collect();
+    if ports.contains(&port) {
+        return Ok(object(&json!({"status": "ok", "port": port})));
+    }
+    Ok(ill("No active listener", json!({"missing": port, "ports": ports})))
+}
+
+async fn protocol_listener(
+    State(api): State<Arc<Api>>,
+    _: Caller,
+    Named(wanted): Named<String>,
+) -> Answer {
+    let protocols: Vec<&str> = listeners(&api).iter().map(|each| each.protocol).collect();
+    let of = |name: &str| match name {
+        "amqp091" | "amqp0.9.1" | "amqp0-9-1" => "amqp".to_owned(),
+        other => other.to_owned(),
+    };
+    if wanted.split(',').any(|name| protocols.contains(&of(name).as_str())) {
+        return Ok(object(&json!({"status": "ok", "protocols": protocols})));
+    }
+    let missing: Vec<&str> = wanted.split(',').collect();
+    Ok(ill("No active listener", json!({"missing": missing, "protocols": protocols})))
+}
+
+async fn single_node(_: Caller) -> Answer {
+    Ok(object(&json!({"status": "ok", "reason": "single node cluster"})))
+}
+
+async fn leaders_of_vhost(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named(vhost): Named<String>,
+) -> Answer {
+    api.vhost(&caller, &vhost)?;
+    well()
+}
+
+async fn leaders_of_pattern(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Named((vhost, _)): Named<(String, String)>,
+) -> Answer {
+    api.vhost(&caller, &vhost)?;
+    well()
+}
+
+/// Whether the store works: without it nothing is accepted.
+fn store_failure(api: &Api) -> Option<Response> {
+    let failure = api.broker.shared.store.as_ref()?.failure()?;
+    Some(ill("the store has failed", json!({"failure": failure.to_string()})))
+}
+
+/// Ready is who can be connected to and published to: the store works, there is a place for one
+/// more connection.
+async fn ready(State(api): State<Arc<Api>>, _: Caller) -> Answer {
+    if let Some(failed) = store_failure(&api).or_else(|| too_many_connections(&api)) {
+        return Ok(failed);
+    }
+    well()
+}
+
+async fn in_service(State(api): State<Arc<Api>>, _: Caller) -> Answer {
+    store_failure(&api).map_or_else(well, Ok)
+}
+
+fn too_many_connections(api: &Api) -> Option<Response> {
+    let (limit, connections) = (api.broker.config.amqp.max_connections, api.broker.peers.len());
+    let reached = limit != 0 && connections >= limit;
+    reached.then(|| {
+        let more = json!({"connections": connections, "limit": limit});
+        ill("node connection limit is reached", more)
+    })
+}
+
+async fn below_connection_limit(State(api): State<Arc<Api>>, _: Caller) -> Answer {
+    too_many_connections(&api).map_or_else(well, Ok)
+}

@@ -1,0 +1,210 @@
+//! The node: what it uses and what it may use.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, columns, object};
+use super::api::{Api, RABBITMQ_VERSION};
+use super::caller::Monitor;
+use super::fields::{Named, Query};
+use super::listing::Ages;
+use super::machine::Usage;
+use super::overview::{AUTH_MECHANISMS, Context, EXCHANGE_TYPES, Plugin, churn_rates, contexts};
+use super::problem::Problem;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/nodes", get(all))
+        .route("/nodes/{name}", get(one))
+        .route("/nodes/{name}/memory", get(memory))
+        .route("/nodes/{name}/memory/relative", get(relative_memory))
+}
+
+/// A node as RabbitMQ lists it.
+#[derive(Serialize)]
+struct NodeView {
+    name: String,
+    r#type: &'static str,
+    running: bool,
+    being_drained: bool,
+    os_pid: String,
+    uptime: u32,
+    processors: usize,
+    run_queue: u64,
+    proc_used: usize,
+    proc_total: u64,
+    fd_used: u64,
+    fd_total: u64,
+    sockets_used: usize,
+    sockets_total: u64,
+    mem_used: u64,
+    mem_limit: usize,
+    mem_alarm: bool,
+    mem_calculation_strategy: &'static str,
+    disk_free: u64,
+    disk_free_limit: u64,
+    disk_free_alarm: bool,
+    rates_mode: &'static str,
+    context_switches: u64,
+    rabbitmq_version: &'static str,
+    erlang_version: &'static str,
+    net_ticktime: u32,
+    db_dir: String,
+    config_files: Vec<String>,
+    log_files: Vec<String>,
+    enabled_plugins: Vec<&'static str>,
+    partitions: Vec<String>,
+    applications: Vec<Application>,
+    exchange_types: [Plugin; 4],
+    auth_mechanisms: [Plugin; 2],
+    contexts: Vec<Context>,
+    cluster_links: Vec<Value>,
+    #[serde(flatten)]
+    churn: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Application {
+    name: &'static str,
+    description: &'static str,
+    version: &'static str,
+}
+
+fn view(api: &Api, ages: &Ages) -> NodeView {
+    let config = &api.broker.config;
+    let usage = Usage::now(&config.data.dir);
+    let up = SystemTime::now().duration_since(api.broker.started).unwrap_or_default();
+    let memory = &api.broker.shared.memory;
+    NodeView {
+        name: api.node.clone(),
+        r#type: "disc",
+        running: true,
+        being_drained: false,
+        os_pid: std::process::id().to_string(),
+        // RabbitMQ's own Rust client reads 32 bits, which are full after 49 days.
+        uptime: u32::try_from(up.as_millis()).unwrap_or(u32::MAX),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        run_queue: 0,
+        proc_used: api.broker.peers.len(),
+        proc_total: 1_048_576,
+        fd_used: usage.descriptors,
+        fd_total: usage.descriptors_limit,
+        sockets_used: api.broker.peers.len(),
+        sockets_total: usage.descriptors_limit,
+        mem_used: usage.memory,
+        mem_limit: config.limits.message_memory_bytes(),
+        mem_alarm: memory.is_full(),
+        mem_calculation_strategy: "rss",
+        disk_free: usage.disk_free,
+        disk_free_limit: 0,
+        disk_free_alarm: false,
+        rates_mode: "basic",
+        context_switches: usage.context_switches,
+        rabbitmq_version: RABBITMQ_VERSION,
+        erlang_version: "none",
+        net_ticktime: 60,
+        db_dir: config.data.dir.display().to_string(),
+        config_files: Vec::new(),
+        log_files: vec!["<stderr>".into()],
+        enabled_plugins: vec!["rabbitmq_management"],
+        partitions: Vec::new(),
+        applications: vec![Application {
+            name: "warren",
+            description: env!("CARGO_PKG_DESCRIPTION"),
+            version: env!("CARGO_PKG_VERSION"),
+        }],
+        exchange_types: EXCHANGE_TYPES,
+        auth_mechanisms: AUTH_MECHANISMS,
+        contexts: contexts(api),
+        cluster_links: Vec::new(),
+        churn: churn_rates(api, ages.node),
+    }
+}
+
+fn must_be_here(api: &Api, name: &str) -> Result<(), Problem> {
+    if api.node == name { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+async fn all(State(api): State<Arc<Api>>, _: Monitor, Query(query): Query) -> Answer {
+    let node: Value =
+        serde_json::from_slice(&super::listing::one(&view(&api, &query.ages), &query))
+            .map_err(Problem::bad_request)?;
+    Ok(object(&[node]))
+}
+
+async fn one(
+    State(api): State<Arc<Api>>,
+    _: Monitor,
+    Named(name): Named<String>,
+    Query(query): Query,
+) -> Answer {
+    must_be_here(&api, &name)?;
+    Ok(columns(&view(&api, &query.ages), &query))
+}
+
+/// What memory is used for, by RabbitMQ's names.
+fn breakdown(api: &Api) -> Vec<(&'static str, u64)> {
+    let total = Usage::now(&api.broker.config.data.dir).memory;
+    let messages = (api.broker.shared.memory.used() as u64).min(total);
+    let nothing = [
+        "connection_readers",
+        "connection_writers",
+        "connection_channels",
+        "connection_other",
+        "quorum_queue_procs",
+        "quorum_queue_dlx_procs",
+        "stream_queue_procs",
+        "stream_queue_replica_reader_procs",
+        "stream_queue_coordinator_procs",
+        "plugins",
+        "metadata_store",
+        "metrics",
+        "mgmt_db",
+        "mnesia",
+        "quorum_ets",
+        "metadata_store_ets",
+        "other_ets",
+        "binary",
+        "msg_index",
+        "code",
+        "atom",
+        "other_system",
+        "allocated_unused",
+        "reserved_unallocated",
+    ];
+    let mut all = vec![("queue_procs", messages), ("other_proc", total - messages)];
+    all.extend(nothing.map(|name| (name, 0)));
+    all
+}
+
+async fn memory(State(api): State<Arc<Api>>, _: Monitor, Named(name): Named<String>) -> Answer {
+    must_be_here(&api, &name)?;
+    let parts = breakdown(&api);
+    let total: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
+    let mut memory: Map<_, _> =
+        parts.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.into())).collect();
+    memory.insert("strategy".into(), "rss".into());
+    memory.insert("total".into(), json!({"rss": total, "allocated": total, "erlang": total}));
+    Ok(object(&json!({"memory": memory})))
+}
+
+async fn relative_memory(
+    State(api): State<Arc<Api>>,
+    _: Monitor,
+    Named(name): Named<String>,
+) -> Answer {
+    must_be_here(&api, &name)?;
+    let parts = breakdown(&api);
+    let total: u64 = parts.iter().map(|(_, bytes)| bytes).sum::<u64>().max(1);
+    let share = |bytes: u64| (bytes * 100).div_ceil(total);
+    let mut memory: Map<String, Value> =
+        parts.into_iter().map(|(name, bytes)| (name.to_owned(), share(bytes).into())).collect();
+    memory.insert("total".into(), 100.into());
+    Ok(object(&json!({"memory": memory})))
+}

@@ -1,0 +1,40 @@
+//! Who the caller is, and what this is.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::json;
+
+use super::answer::{Answer, object};
+use super::api::{Api, RABBITMQ_VERSION};
+use super::caller::Caller;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/whoami", get(whoami))
+        .route("/version", get(version))
+        .route("/extensions", get(extensions))
+}
+
+#[derive(Serialize)]
+struct WhoAmI {
+    name: String,
+    tags: Vec<String>,
+    is_internal_user: bool,
+}
+
+async fn whoami(caller: Caller) -> Answer {
+    let Caller { user, tags } = caller;
+    Ok(object(&WhoAmI { name: user.to_string(), tags, is_internal_user: true }))
+}
+
+async fn version(_: Caller) -> Answer {
+    Ok(object(&RABBITMQ_VERSION))
+}
+
+/// RabbitMQ's dashboard asks which scripts to load beside its own.
+async fn extensions(_: Caller) -> Answer {
+    Ok(object(&json!([{"javascript": "dispatcher.js"}])))
+}

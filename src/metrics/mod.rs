@@ -1,0 +1,9 @@
+//! What the broker's counters say over time: totals, rates, samples.
+//!
+//! Reads the broker's counters every few seconds; the broker never calls it. Objects at which
+//! nothing ever happened are not kept, and those at which nobody looks only for as long as a rate
+//! needs.
+
+pub mod figures;
+pub mod history;
+pub mod sampler;

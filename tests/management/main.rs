@@ -1,0 +1,17 @@
+//! The management API over real sockets: what RabbitMQ 4.3.6 answered to the same requests.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "some of it is for tests/amqp and tests/fuzz")]
+mod support;
+
+mod http;
+
+mod definitions;
+mod hostile;
+mod lists;
+mod live;
+mod messages;
+mod policies;
+mod rates;
+mod refusals;
+mod users;

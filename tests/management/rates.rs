@@ -1,0 +1,55 @@
+//! Rates and samples.
+
+use warren::metrics::figures::{READY, of_queue};
+use warren::metrics::history::{Point, Span};
+use warren::metrics::sampler::Sampler;
+
+use crate::http::get;
+use crate::support::TestBroker;
+
+/// Two looks, ten seconds apart as far as the sampler knows.
+#[test]
+fn what_happened_between_two_looks() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    client.declare("busy");
+    client.declare("idle");
+    client.publish_numbers("busy", 0..10);
+    client.sync();
+    let sampler = Sampler::default();
+    sampler.look(broker.server().broker(), 1_000_000);
+    client.publish_numbers("busy", 0..50);
+    client.sync();
+    sampler.look(broker.server().broker(), 1_010_000);
+    let queue = |name| broker.queue(name).expect("it exists");
+    sampler.read(|seen| {
+        let busy = queue("busy");
+        let history = seen.queues.get(&busy.id).expect("it was busy");
+        let now = Point { value: of_queue(&busy.counts())[READY], at: 1_010_000 };
+        assert_eq!(history.rate(READY, now), 5.0);
+        let samples = history.samples(READY, now, Span { age: 10_000, step: 10_000 });
+        assert_eq!(samples.iter().map(|point| point.value).collect::<Vec<_>>(), [60, 10]);
+        assert!(!seen.queues.contains_key(&queue("idle").id), "idle queues cost nothing");
+        assert_eq!(seen.vhosts.len(), 1);
+        assert_eq!(seen.connections.len(), 1);
+    });
+}
+
+#[test]
+fn samples_are_given_if_asked_for() {
+    let broker = TestBroker::start();
+    let asked = get(
+        &broker,
+        "/api/overview?lengths_age=60&lengths_incr=5&msg_rates_age=3600&\
+                              msg_rates_incr=60&columns=queue_totals,message_stats",
+    );
+    let length = &asked["queue_totals"]["messages_details"];
+    assert_eq!(length["samples"].as_array().map(Vec::len), Some(13));
+    let rate = &asked["message_stats"]["publish_details"];
+    assert_eq!(rate["samples"].as_array().map(Vec::len), Some(61));
+    assert_eq!((rate["avg"].as_f64(), rate["rate"].as_f64()), (Some(0.0), Some(0.0)));
+    let newest = &rate["samples"][0]["timestamp"].as_u64().expect("milliseconds");
+    assert_eq!(newest % 60_000, 0);
+    let plain = get(&broker, "/api/overview");
+    assert!(plain["message_stats"]["publish_details"].get("samples").is_none());
+}
