@@ -186,7 +186,7 @@ impl Publisher {
         Ok(match self.push(message, &route) {
             // A place to wait is as good as a queue.
             Reached::Nobody if held => Reached::Queues,
-            reached => reached,
+            reached @ (Reached::Nobody | Reached::Queues | Reached::NotAll) => reached,
         })
     }
 

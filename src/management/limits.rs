@@ -122,7 +122,7 @@ async fn of_user(
     list(query, move |_| {
         let limits = api.broker.user_limits(&user.as_str().into());
         let value = limits.to_json();
-        (!limits.is_empty()).then(|| UserLimits { user, value }).into_iter().collect()
+        (!limits.is_empty()).then_some(UserLimits { user, value }).into_iter().collect()
     })
     .await
 }

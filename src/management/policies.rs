@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         )
         .route(
             "/policies/{vhost}/{name}",
-            get(async |api, caller, names| one(Class::User, api, caller, names).await)
+            get(async |api, caller, names| one(Class::User, api, caller, names))
                 .put(async |api, PolicyMaker(caller), names, fields| {
                     put(Class::User, api, caller, names, fields).await
                 })
@@ -52,7 +52,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         )
         .route(
             "/operator-policies/{vhost}/{name}",
-            get(async |api, caller, names| one(Class::Operator, api, caller, names).await)
+            get(async |api, caller, names| one(Class::Operator, api, caller, names))
                 .put(async |api, Administrator(caller), names, fields| {
                     put(Class::Operator, api, caller, names, fields).await
                 })
@@ -137,12 +137,7 @@ async fn of_vhost(
     list(query, move |_: &ListQuery| of(class, &vhost)).await
 }
 
-async fn one(
-    class: Class,
-    State(api): TheApi,
-    caller: Caller,
-    Named((vhost, name)): Names,
-) -> Answer {
+fn one(class: Class, State(api): TheApi, caller: Caller, Named((vhost, name)): Names) -> Answer {
     let vhost = api.vhost(&caller, &vhost)?;
     let policy = vhost.policy(class, &name).ok_or_else(Problem::not_found)?;
     Ok(object(&PolicyView::of(Some(&vhost), &policy)))

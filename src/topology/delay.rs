@@ -12,9 +12,9 @@ const DELIVER_AT: &str = "x-deliver-at";
 
 /// When a message is due, in milliseconds since 1970; `None`: now.
 pub fn due(headers: TableRef<'_>, now: u64) -> Option<u64> {
-    let at = headers.get(DELIVER_AT).and_then(|at| match at {
-        Value::Timestamp(seconds) => Some(seconds.saturating_mul(1000)),
-        other => milliseconds(other),
+    let at = headers.get(DELIVER_AT).and_then(|at| {
+        let Value::Timestamp(seconds) = at else { return milliseconds(at) };
+        Some(seconds.saturating_mul(1000))
     });
     let after = || milliseconds(headers.get(DELAY)?).map(|delay| now.saturating_add(delay));
     at.or_else(after).filter(|due| *due > now)

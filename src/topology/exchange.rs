@@ -52,9 +52,11 @@ pub struct Station {
 impl Exchange {
     pub(super) fn new(declaration: ExchangeDeclaration, governing: Governing) -> Self {
         let options = ExchangeOptions::parse(&declaration).unwrap_or_default();
-        let router = match options.routes_as.unwrap_or(declaration.kind) {
-            Kind::ConsistentHash => Router::hashing(options.hash_on),
-            kind => Router::new(kind),
+        let kind = options.routes_as.unwrap_or(declaration.kind);
+        let router = if kind == Kind::ConsistentHash {
+            Router::hashing(options.hash_on)
+        } else {
+            Router::new(kind)
         };
         let delays = declaration.kind == Kind::Delayed;
         let deduplication = options.deduplication;

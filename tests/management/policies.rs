@@ -117,7 +117,7 @@ fn vhosts_come_and_go() {
         &[
             ("DELETE", "/api/vhost-limits/v2/max-queues", none.clone(), 204, none.clone()),
             ("DELETE", "/api/vhosts/v2", none.clone(), 204, none.clone()),
-            ("DELETE", "/api/vhosts/v2", none.clone(), 404, json!("Not Found")),
+            ("DELETE", "/api/vhosts/v2", none, 404, json!("Not Found")),
         ],
     );
     assert_eq!(get(&broker, "/api/permissions").as_array().map(Vec::len), Some(1));

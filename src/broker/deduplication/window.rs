@@ -49,17 +49,15 @@ pub(super) enum Seen {
 pub(in crate::broker) fn key(rules: &Deduplication, headers: TableRef<'_>) -> Option<Key> {
     let value = headers.get(&rules.header)?;
     let mut hash = Sha256::new();
-    match value {
+    if let Some(number) = value.as_integer() {
         // Numbers of every width are the same number.
-        _ if value.as_integer().is_some() => {
-            hash.update(b"n");
-            hash.update(value.as_integer()?.to_be_bytes());
-        }
-        Value::Text(bytes) | Value::Bytes(bytes) => {
-            hash.update(b"s");
-            hash.update(bytes);
-        }
-        other => hash.update(format!("{other:?}")),
+        hash.update(b"n");
+        hash.update(number.to_be_bytes());
+    } else if let Value::Text(bytes) | Value::Bytes(bytes) = value {
+        hash.update(b"s");
+        hash.update(bytes);
+    } else {
+        hash.update(format!("{value:?}"));
     }
     hash.finalize().first_chunk().copied()
 }
