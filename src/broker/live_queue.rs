@@ -6,6 +6,9 @@
 //! would see messages out of order. What reaches beyond the queue (it became unused) is carried
 //! out after the lock is let go.
 
+mod fetching;
+
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -17,10 +20,10 @@ use crate::message::Message;
 use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
 use crate::queue::consumers::{ConsumerKey, ExclusiveConsumer, Subscription};
 use crate::queue::options::Declaration;
-use crate::queue::ready::{Away, Entry};
+use crate::queue::ready::Away;
 use crate::queue::settings::Settings;
 use crate::queue::{Command, Counters, Effect, Outcome, Queue, Undeletable};
-use crate::store::{NewMessage, Reason, Record, Store, Stored, Together, Wanted};
+use crate::store::{NewMessage, Reason, Record, Store, Together};
 use crate::wire::method::AnyMethod;
 
 /// How many publishes are applied under one hold of the lock, so that a large read of one
@@ -39,6 +42,8 @@ pub struct LiveQueue {
     vhost: Weak<Vhost>,
     shared: Arc<Shared>,
     core: Mutex<Core>,
+    /// How often, in a row, files could not be read.
+    reads_refused: AtomicU32,
 }
 
 struct Core {
@@ -120,7 +125,16 @@ impl LiveQueue {
         queue.apply(Command::Configure(Box::new(settings)), &mut effects);
         let core = Mutex::new(Core { queue, outlets: Vec::new(), effects, reported_missing: 0 });
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
-        Self { id, name, auto_delete, durable, vhost, shared, core }
+        Self {
+            id,
+            name,
+            auto_delete,
+            durable,
+            vhost,
+            shared,
+            core,
+            reads_refused: AtomicU32::new(0),
+        }
     }
 
     /// Applies a batch in one turn. Returns the log position that makes it safe.
@@ -189,6 +203,7 @@ impl LiveQueue {
                 | Command::Busy(_)
                 | Command::Room(_)
                 | Command::Fetched { .. }
+                | Command::Unreadable { .. }
                 | Command::Configure(_) => {}
             }
             core.queue.apply(command, &mut core.effects);
@@ -270,42 +285,6 @@ impl LiveQueue {
         rest.position
     }
 
-    /// Reads messages from disk into the window. Blocks on files.
-    fn fetch_from_disk(self: &Arc<Self>, round: u64, from: u64) {
-        let Some(store) = self.stored() else { return };
-        let window = self.shared.window;
-        let wanted = Wanted {
-            queue: self.id,
-            from,
-            messages: (window.messages / 2).max(1),
-            bytes: (window.bytes / 2) as usize,
-        };
-        match store.fetch(wanted) {
-            Ok(stored) => {
-                let entry = |each: Stored| Entry {
-                    position: each.position,
-                    deliveries: each.deliveries,
-                    message: each.message,
-                };
-                let entries = stored.into_iter().map(entry).collect();
-                self.turn([Command::Fetched { round, entries }]);
-                self.report_missing();
-            }
-            // What cannot be read is not lost: it stays where it is, and the queue waits.
-            Err(why) => tracing::error!(queue = %self.name, "cannot read messages back: {why}"),
-        }
-    }
-
-    /// Messages that the disk should have and has not are never passed over in silence.
-    fn report_missing(&self) {
-        let mut core = self.core.lock();
-        let missing = core.queue.counters().missing;
-        let new = missing - std::mem::replace(&mut core.reported_missing, missing);
-        if new > 0 {
-            tracing::error!(queue = %self.name, "{new} messages are not on disk where they should be");
-        }
-    }
-
     /// Adds a consumer; `ok` goes out before its first delivery.
     pub fn consume(
         self: &Arc<Self>,
@@ -358,12 +337,16 @@ impl LiveQueue {
 
     /// basic.get cannot wait: what it is to get is read from disk now.
     fn fetch_first_if_needed(self: &Arc<Self>) {
-        let fetch = {
+        loop {
             let mut core = self.core.lock();
-            core.queue.must_fetch_first().then(|| core.queue.fetch_now())
-        };
-        if let Some((round, from)) = fetch {
-            self.fetch_from_disk(round, from);
+            if !core.queue.must_fetch_first() {
+                return;
+            }
+            let (round, from) = core.queue.fetch_now();
+            drop(core);
+            if !self.fetch_from_disk(round, from) {
+                return;
+            }
         }
     }
 

@@ -61,6 +61,14 @@ pub enum Command {
         /// What was there, in order; nothing means that the disk has no more.
         entries: Vec<Entry>,
     },
+    /// The first message that [`Effect::Fetch`] of this round asked for is damaged on disk: those
+    /// behind it are next.
+    Unreadable {
+        /// Which fetch it answers.
+        round: u64,
+        /// Its position.
+        position: u64,
+    },
     /// The queue goes by other settings from now on: a policy came, changed or went.
     Configure(Box<Settings>),
 }
@@ -198,6 +206,7 @@ impl Queue {
             Command::Busy(consumer) => self.consumers.set_busy(consumer, true),
             Command::Room(consumer) => self.consumers.set_busy(consumer, false),
             Command::Fetched { round, entries } => self.fetched(round, entries),
+            Command::Unreadable { round, position } => self.unreadable(round, position),
             Command::Configure(settings) => self.configure(settings),
         }
     }
@@ -253,6 +262,15 @@ impl Queue {
             self.counters.missing += missing as u64;
         }
         self.ready.arrived(entries);
+    }
+
+    fn unreadable(&mut self, round: u64, position: u64) {
+        if round != self.round || self.deleted {
+            return;
+        }
+        self.fetching = false;
+        self.round += 1;
+        self.counters.missing += u64::from(self.ready.pass_over(position));
     }
 
     /// Asks for messages from disk once half of the window is free. To be called when a turn has
