@@ -6,17 +6,17 @@
 //! would see messages out of order. What reaches beyond the queue (it became unused) is carried
 //! out after the lock is let go.
 
+mod dispatch;
+mod fetching;
 mod reading;
-
-use std::sync::atomic::{AtomicBool, Ordering};
 mod report;
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::clock::Clock;
-use super::outbox::{Locked, Outbox, Outlet, Stalled};
+use super::outbox::{Outbox, Outlet, Stalled};
 use super::vhost::Vhost;
 use super::{Shared, after};
 use crate::message::Message;
@@ -48,6 +48,8 @@ pub struct LiveQueue {
     /// Publishes may be refused: each is asked for.
     refuses: AtomicBool,
     core: Mutex<Core>,
+    /// How often, in a row, files could not be read.
+    reads_refused: AtomicU32,
 }
 
 struct Core {
@@ -164,7 +166,8 @@ impl LiveQueue {
             is_asked_for_dead: false,
         });
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
-        Self { id, name, auto_delete, durable, vhost, shared, refuses, core }
+        let reads_refused = AtomicU32::new(0);
+        Self { id, name, auto_delete, durable, vhost, shared, refuses, core, reads_refused }
     }
 
     /// Applies a batch in one turn. Returns the log position that makes it safe.
@@ -293,6 +296,7 @@ impl LiveQueue {
                 | Command::Busy(_)
                 | Command::Room(_)
                 | Command::Fetched { .. }
+                | Command::Unreadable { .. }
                 | Command::Tick(_)
                 | Command::Refuse(_)
                 | Command::Buried(_)
@@ -460,12 +464,16 @@ impl LiveQueue {
 
     /// basic.get cannot wait: what it is to get is read from disk now.
     fn fetch_first_if_needed(self: &Arc<Self>) {
-        let fetch = {
+        loop {
             let mut core = self.core.lock();
-            core.queue.must_fetch_first().then(|| core.queue.fetch_now())
-        };
-        if let Some((round, from)) = fetch {
-            self.fetch_from_disk(round, from);
+            if !core.queue.must_fetch_first() {
+                return;
+            }
+            let (round, from) = core.queue.fetch_now();
+            drop(core);
+            if !self.fetch_from_disk(round, from) {
+                return;
+            }
         }
     }
 
@@ -561,69 +569,5 @@ pub use report::ConsumerReport;
 impl From<ExclusiveConsumer> for ConsumeRefused {
     fn from(_: ExclusiveConsumer) -> Self {
         Self::Exclusive
-    }
-}
-
-impl Core {
-    /// Tells the queue what time it is.
-    fn tick(&mut self, clock: &Clock) {
-        let now = clock.now();
-        if self.alarm <= now {
-            self.alarm = u64::MAX;
-        }
-        self.queue.apply(Command::Tick(now), &mut self.effects);
-    }
-
-    /// Notes when the queue wants its next turn, and whether messages have died.
-    fn look_ahead(&mut self, rest: &mut Rest) {
-        if let Some(due) = self.queue.next_due().filter(|due| *due < self.alarm) {
-            self.alarm = due;
-            rest.alarm = Some(due);
-        }
-        if self.queue.has_dead() && !std::mem::replace(&mut self.is_asked_for_dead, true) {
-            rest.dead = true;
-        }
-    }
-
-    fn keep_outlet(&mut self, consumer: ConsumerKey, outlet: Outlet) {
-        let slot = consumer.slot as usize;
-        if self.outlets.len() <= slot {
-            self.outlets.resize_with(slot + 1, || None);
-        }
-        self.outlets[slot] = Some(outlet);
-    }
-
-    /// The consumer is leaving. Its slot cannot have been given to another one before the queue
-    /// itself has let it go.
-    fn forget_outlet(&mut self, consumer: ConsumerKey) {
-        if self.queue.consumers().contains(consumer) {
-            self.outlets[consumer.slot as usize] = None;
-        }
-    }
-
-    /// Hands out messages while somebody can take one.
-    #[inline]
-    fn dispatch(&mut self, live: &Arc<LiveQueue>) {
-        let Self { queue, outlets, effects, .. } = self;
-        // The outbox of the last delivery stays locked: the next one usually goes there too.
-        let mut open: Option<(&Arc<Outbox>, Locked<'_>)> = None;
-        while let Some(consumer) = queue.next_consumer(effects) {
-            let outlet = outlets[consumer.slot as usize].as_ref();
-            let outlet = outlet.expect("a consumer has an outlet until it is gone");
-            let locked = match &mut open {
-                Some((outbox, locked)) if Arc::ptr_eq(outbox, &outlet.outbox) => locked,
-                Some(_) | None => {
-                    drop(open.take());
-                    &mut open.insert((&outlet.outbox, outlet.outbox.lock())).1
-                }
-            };
-            let who = || Stalled { queue: Arc::clone(live), consumer };
-            if locked.offer(outlet, who).is_ok() {
-                let delivery = queue.deliver(consumer, effects);
-                locked.deliver(outlet, &delivery);
-            } else {
-                queue.apply(Command::Busy(consumer), effects);
-            }
-        }
     }
 }

@@ -169,7 +169,9 @@ mod tests {
             let off = (point.value as i64 - point.at as i64 / 10).abs();
             assert!(off <= 180_000, "{point:?} is half an hour off at most");
         }
-        assert!(long.tiers.iter().map(VecDeque::len).sum::<usize>() <= 121 + 61 + 49 + 49);
+        // Samples may come a tenth early, and one of each tier is from before.
+        let most = (121 + 61 + 49 + 49) * 10 / 9 + 2 * TIERS.len();
+        assert!(long.tiers.iter().map(VecDeque::len).sum::<usize>() <= most);
     }
 
     #[test]

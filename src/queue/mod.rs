@@ -94,6 +94,7 @@ impl Queue {
             Command::Busy(consumer) => self.consumers.set_busy(consumer, true),
             Command::Room(consumer) => self.consumers.set_busy(consumer, false),
             Command::Fetched { round, entries } => self.fetched(round, entries),
+            Command::Unreadable { round, position } => self.unreadable(round, position),
             Command::Tick(now) => self.tick(now, effects),
             Command::Refuse(message) => self.refuse(message),
             Command::Configure(settings) => self.configure(*settings),
@@ -155,6 +156,15 @@ impl Queue {
         for entry in entries {
             self.arrive(entry);
         }
+    }
+
+    fn unreadable(&mut self, round: u64, position: u64) {
+        if round != self.round || self.deleted {
+            return;
+        }
+        self.fetching = false;
+        self.round += 1;
+        self.counters.missing += u64::from(self.ready.pass_over(position));
     }
 
     /// Asks for messages from disk once half of the window is free. To be called when a turn has

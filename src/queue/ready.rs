@@ -196,6 +196,20 @@ impl Ready {
         self.away.body_bytes = self.away.body_bytes.saturating_sub(bytes);
     }
 
+    /// The first message that is away cannot be had. Returns whether it still was away.
+    pub fn pass_over(&mut self, position: u64) -> bool {
+        let away = self.away.count > 0 && position >= self.away.from;
+        if away {
+            self.away.from = position + 1;
+            self.away.count -= 1;
+            // How large it was is not known.
+            if self.away.count == 0 {
+                self.away.body_bytes = 0;
+            }
+        }
+        away
+    }
+
     /// The disk has nothing of what is away: then nothing is.
     pub fn forget_away(&mut self) -> usize {
         std::mem::take(&mut self.away).count

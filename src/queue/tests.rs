@@ -358,6 +358,28 @@ fn a_fetch_that_a_purge_overtook_brings_nothing_back() {
     assert_eq!(effects[1..], [gone]);
 }
 
+#[test]
+fn a_message_that_cannot_be_read_is_passed_over_and_the_rest_goes_on() {
+    let away = Away { from: 0, count: 3, body_bytes: 3 };
+    let mut queue = Queue::stored(ROOMY, away, 3);
+    let mut effects = Vec::new();
+    queue.refill(&mut effects);
+    queue.apply(Command::Unreadable { round: 0, position: 0 }, &mut effects);
+    assert_eq!((queue.ready(), queue.counters().missing), (2, 1));
+    queue.refill(&mut effects);
+    let next = Effect::Fetch { round: 1, from: 1 };
+    assert_eq!(effects, [Effect::Fetch { round: 0, from: 0 }, next]);
+    // An answer that comes twice, as when basic.get did not wait for the first.
+    queue.apply(Command::Unreadable { round: 0, position: 1 }, &mut effects);
+    assert_eq!(queue.ready(), 2);
+    let entry = stored(1, message("b"));
+    queue.apply(Command::Fetched { round: 1, entries: vec![entry] }, &mut effects);
+    assert_eq!(queue.fetch(false, &mut effects).unwrap().message.body(), b"b");
+    queue.apply(Command::Unreadable { round: 2, position: 2 }, &mut effects);
+    assert_eq!((queue.ready(), queue.counters().missing, queue.body_bytes()), (0, 2, 1));
+    queue.validate();
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish,

@@ -54,6 +54,14 @@ pub enum Command {
         /// What was there, in order; nothing means that the disk has no more.
         entries: Vec<Entry>,
     },
+    /// The first message that [`Effect::Fetch`] of this round asked for is damaged on disk: those
+    /// behind it are next.
+    Unreadable {
+        /// Which fetch it answers.
+        round: u64,
+        /// Its position.
+        position: u64,
+    },
     /// The queue goes by other settings from now on: a policy came, changed or went.
     Configure(Box<Settings>),
     /// Dead messages have reached where they go, or go nowhere: the queue lets them go.

@@ -103,6 +103,8 @@ pub enum CannotFetch {
     /// Bytes are not what was once written.
     #[error("{} is damaged at byte {offset}: {flaw}", path.display())]
     Damaged {
+        /// The position of the message that cannot be read; those in front of it can.
+        position: u64,
         /// Which file.
         path: PathBuf,
         /// Where.

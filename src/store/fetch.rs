@@ -96,9 +96,14 @@ impl Shared {
                 return Err(CannotFetch::Failed(failure.clone()));
             }
             for together in picks.chunk_by(|a, b| a.is_near(b)) {
-                match together[0].stands {
-                    Stands::Log(_) => self.read_log(together, &mut stored)?,
-                    Stands::Run(run) => self.read_run(wanted.queue, run, together, &mut stored)?,
+                let read = match together[0].stands {
+                    Stands::Log(_) => self.read_log(together, &mut stored),
+                    Stands::Run(run) => self.read_run(wanted.queue, run, together, &mut stored),
+                };
+                match read {
+                    // Whoever wants more asks again, and hears of it then.
+                    Err(_) if !stored.is_empty() => return Ok(stored),
+                    read => read?,
                 }
             }
             let bytes: usize = picks.iter().map(|pick| pick.len).sum();
@@ -186,7 +191,7 @@ impl Shared {
                 let end = (at + spot.len as usize).min(read);
                 let seed = file_header::seed(spot.file.into());
                 let bytes = bytes.get(at..end).unwrap_or_default();
-                let raw = record(bytes, seed, spot.offset(), &path)?;
+                let raw = pick.record(bytes, seed, spot.offset(), &path)?;
                 stored.push(pick.decode(&raw, spot.offset(), &path)?);
             }
         }
@@ -217,7 +222,7 @@ impl Shared {
                         next.next();
                     } else if position.is_none_or(|position| position > pick.position) {
                         let (flaw, offset) = damage.unwrap_or((Flaw::Content, offset));
-                        return Err(damaged(flaw, offset, &path));
+                        return Err(pick.damaged(flaw, offset, &path));
                     }
                     at += raw.padded_len();
                 }
@@ -228,12 +233,12 @@ impl Shared {
                     let start = run.from + known as u64;
                     let read = read(&*pick.handle, &mut bytes[known..], start, &path)?;
                     if read < more {
-                        return Err(damaged(Flaw::Ends, start + read as u64, &path));
+                        return Err(pick.damaged(Flaw::Ends, start + read as u64, &path));
                     }
                 }
                 Found::End | Found::Bad(_) if at >= whole => {
                     let (flaw, offset) = damage.unwrap_or((Flaw::Ends, offset));
-                    return Err(damaged(flaw, offset, &path));
+                    return Err(pick.damaged(flaw, offset, &path));
                 }
                 // It may be one that nobody wants any more, so look behind it.
                 found @ (Found::End | Found::Bad(_)) => {
@@ -276,6 +281,24 @@ impl Pick {
         }
     }
 
+    fn record<'a>(
+        &self,
+        bytes: &'a [u8],
+        seed: u32,
+        offset: u64,
+        path: &dyn Fn() -> PathBuf,
+    ) -> Result<Raw<'a>, CannotFetch> {
+        match look(bytes, seed) {
+            Found::Record(raw) => Ok(raw),
+            Found::End => Err(self.damaged(Flaw::Ends, offset, path)),
+            Found::Bad(flaw) => Err(self.damaged(flaw, offset, path)),
+        }
+    }
+
+    fn damaged(&self, flaw: Flaw, offset: u64, path: &dyn Fn() -> PathBuf) -> CannotFetch {
+        CannotFetch::Damaged { position: self.position, path: path(), offset, flaw }
+    }
+
     /// The message in a record. In the log, queue and position there may be another's, whose
     /// content it shares.
     fn decode(
@@ -284,9 +307,9 @@ impl Pick {
         offset: u64,
         path: &dyn Fn() -> PathBuf,
     ) -> Result<Stored, CannotFetch> {
-        let view = raw.view().map_err(|flaw| damaged(flaw, offset, path))?;
+        let view = raw.view().map_err(|flaw| self.damaged(flaw, offset, path))?;
         let View::Message(place, content) = view else {
-            return Err(damaged(Flaw::Content, offset, path));
+            return Err(self.damaged(Flaw::Content, offset, path));
         };
         Ok(Stored {
             position: self.position,
@@ -294,19 +317,6 @@ impl Pick {
             expires: self.particulars.map_or(place.expires, |own| own.expires),
             message: content.to_message(),
         })
-    }
-}
-
-fn record<'a>(
-    bytes: &'a [u8],
-    seed: u32,
-    offset: u64,
-    path: &dyn Fn() -> PathBuf,
-) -> Result<Raw<'a>, CannotFetch> {
-    match look(bytes, seed) {
-        Found::Record(raw) => Ok(raw),
-        Found::End => Err(damaged(Flaw::Ends, offset, path)),
-        Found::Bad(flaw) => Err(damaged(flaw, offset, path)),
     }
 }
 
@@ -318,8 +328,4 @@ fn read(
 ) -> Result<usize, CannotFetch> {
     let read = handle.read_at(bytes, offset);
     read.map_err(|source| CannotFetch::Io { path: path(), source })
-}
-
-fn damaged(flaw: Flaw, offset: u64, path: &dyn Fn() -> PathBuf) -> CannotFetch {
-    CannotFetch::Damaged { path: path(), offset, flaw }
 }

@@ -10,8 +10,8 @@ use lapin::{BasicProperties, Channel, Connection, ExchangeKind};
 use crate::support::TestBroker;
 
 async fn channel(connection: &Connection) -> Channel {
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let channel = connection.create_channel().await.expect("it works");
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("it works");
     channel
 }
 
@@ -31,11 +31,11 @@ fn text(text: &str) -> AMQPValue {
 async fn declare(channel: &Channel, name: &str, kind: &str, arguments: &[(&str, AMQPValue)]) {
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let kind = ExchangeKind::Custom(kind.into());
-    channel.exchange_declare(name.into(), kind, options, table(arguments)).await.unwrap();
+    channel.exchange_declare(name.into(), kind, options, table(arguments)).await.expect("it works");
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("q".into(), options, FieldTable::default()).await.unwrap();
+    channel.queue_declare("q".into(), options, FieldTable::default()).await.expect("it works");
     let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-    channel.queue_bind("q".into(), name.into(), "k".into(), options, none).await.unwrap();
+    channel.queue_bind("q".into(), name.into(), "k".into(), options, none).await.expect("it works");
 }
 
 /// Publishes a persistent message and waits for the ack. Returns whether it came back.
@@ -53,7 +53,7 @@ async fn publish_with(
     let how = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let sent = channel.basic_publish(to.0.into(), to.1.into(), options, body.as_bytes(), how);
-    let confirmed = sent.await.unwrap().await.unwrap();
+    let confirmed = sent.await.expect("it works").await.expect("it works");
     assert!(confirmed.is_ack(), "{body}: {confirmed:?}");
     confirmed.take_message().is_some()
 }
@@ -61,8 +61,8 @@ async fn publish_with(
 async fn drain(channel: &Channel) -> Vec<String> {
     let mut all = Vec::new();
     let options = BasicGetOptions { no_ack: true };
-    while let Some(message) = channel.basic_get("q".into(), options).await.unwrap() {
-        all.push(String::from_utf8(message.delivery.data).unwrap());
+    while let Some(message) = channel.basic_get("q".into(), options).await.expect("it works") {
+        all.push(String::from_utf8(message.delivery.data).expect("it works"));
     }
     all
 }
@@ -164,7 +164,7 @@ fn many_publishers_of_the_same_get_one_message_in() {
         let url = format!("amqp://guest:guest@{}", broker.address());
         let publisher = async |first: &'static str, second: &'static str| {
             let properties = lapin::ConnectionProperties::default();
-            let connection = Connection::connect(&url, properties).await.unwrap();
+            let connection = Connection::connect(&url, properties).await.expect("it works");
             let channel = channel(&connection).await;
             for n in 0..100 {
                 // In opposite orders, so that two could wait for each other.
@@ -189,14 +189,18 @@ fn a_transaction_that_is_rolled_back_was_never_seen() {
         let confirming = channel(&connection).await;
         let on = [("x-message-deduplication", AMQPValue::Boolean(true))];
         declare(&confirming, "x", "direct", &on).await;
-        let channel = connection.create_channel().await.unwrap();
-        channel.tx_select().await.unwrap();
+        let channel = connection.create_channel().await.expect("it works");
+        channel.tx_select().await.expect("it works");
         for commit in [false, true, true] {
             let headers = table(&[("x-deduplication-header", text("a"))]);
             let how = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
             let options = BasicPublishOptions::default();
-            channel.basic_publish("x".into(), "k".into(), options, b"a", how).await.unwrap();
-            if commit { channel.tx_commit().await } else { channel.tx_rollback().await }.unwrap();
+            channel
+                .basic_publish("x".into(), "k".into(), options, b"a", how)
+                .await
+                .expect("it works");
+            if commit { channel.tx_commit().await } else { channel.tx_rollback().await }
+                .expect("it works");
         }
         assert_eq!(drain(&confirming).await, ["a"]);
     });

@@ -13,8 +13,8 @@ use crate::support::{TestBroker, eventually};
 const HOUR: i64 = 3_600_000;
 
 async fn channel(connection: &Connection) -> Channel {
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let channel = connection.create_channel().await.expect("it works");
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("it works");
     channel
 }
 
@@ -35,12 +35,15 @@ async fn later(channel: &Channel, kind: &str) {
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let delayed = ExchangeKind::Custom("x-delayed-message".into());
     let arguments = table(&[("x-delayed-type", text(kind))]);
-    channel.exchange_declare("later".into(), delayed, options, arguments).await.unwrap();
+    channel.exchange_declare("later".into(), delayed, options, arguments).await.expect("it works");
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("q".into(), options, FieldTable::default()).await.unwrap();
+    channel.queue_declare("q".into(), options, FieldTable::default()).await.expect("it works");
     let options = QueueBindOptions::default();
     let none = FieldTable::default();
-    channel.queue_bind("q".into(), "later".into(), "k".into(), options, none).await.unwrap();
+    channel
+        .queue_bind("q".into(), "later".into(), "k".into(), options, none)
+        .await
+        .expect("it works");
 }
 
 /// Publishes a persistent message and waits for the confirm.
@@ -48,7 +51,7 @@ async fn publish(channel: &Channel, to: (&str, &str), body: &str, headers: &[(&s
     let how = BasicProperties::default().with_delivery_mode(2).with_headers(table(headers));
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let sent = channel.basic_publish(to.0.into(), to.1.into(), options, body.as_bytes(), how);
-    let confirmed = sent.await.unwrap().await.unwrap();
+    let confirmed = sent.await.expect("it works").await.expect("it works");
     assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "{body} is taken");
 }
 
@@ -60,14 +63,14 @@ async fn after(channel: &Channel, milliseconds: i64, body: &str) {
 async fn consumer(channel: &Channel) -> Consumer {
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let none = FieldTable::default();
-    channel.basic_consume("q".into(), "".into(), options, none).await.unwrap()
+    channel.basic_consume("q".into(), "".into(), options, none).await.expect("it works")
 }
 
 async fn bodies(consumer: &mut Consumer, count: usize) -> Vec<String> {
     let mut bodies = Vec::new();
     while bodies.len() < count {
-        let delivery = consumer.next().await.expect("it comes").unwrap();
-        bodies.push(String::from_utf8(delivery.data).unwrap());
+        let delivery = consumer.next().await.expect("it comes").expect("it works");
+        bodies.push(String::from_utf8(delivery.data).expect("it works"));
     }
     bodies
 }
@@ -84,8 +87,10 @@ fn messages_come_in_the_order_in_which_they_are_due() {
         let channel = channel(&connection).await;
         later(&channel, "direct").await;
         // An absolute time is the same for all, however long this test is kept from running.
-        let at = |ms: u64| [("x-deliver-at", AMQPValue::LongLongInt(i64::try_from(ms).unwrap()))];
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        let at = |ms: u64| {
+            [("x-deliver-at", AMQPValue::LongLongInt(i64::try_from(ms).expect("it works")))]
+        };
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("it works").as_millis() as u64;
         for (ms, body) in [(4200, "third"), (4000, "first"), (4100, "second"), (0, "at once")] {
             publish(&channel, ("later", "k"), body, &at(now + ms)).await;
         }
@@ -107,9 +112,9 @@ fn who_receives_it_sees_how_long_it_has_waited() {
         let mut consumer = consumer(&channel).await;
         let headers = [("x-delay", text("20")), ("mine", AMQPValue::LongInt(7))];
         publish(&channel, ("later", "k"), "text will do", &headers).await;
-        let delivery = consumer.next().await.unwrap().unwrap();
+        let delivery = consumer.next().await.expect("it works").expect("it works");
         assert_eq!((delivery.exchange.as_str(), delivery.routing_key.as_str()), ("later", "k"));
-        let headers = delivery.properties.headers().clone().unwrap();
+        let headers = delivery.properties.headers().clone().expect("it works");
         assert_eq!(headers.inner().get("x-delay"), Some(&AMQPValue::LongInt(-20)));
         assert_eq!(headers.inner().get("mine"), Some(&AMQPValue::LongInt(7)));
     });
@@ -141,7 +146,7 @@ fn what_waits_is_counted_listed_and_cancelled() {
         assert_eq!(broker.counts("q").ready, 0);
 
         let options = ExchangeDeleteOptions::default();
-        channel.exchange_delete("later".into(), options).await.unwrap();
+        channel.exchange_delete("later".into(), options).await.expect("it works");
         later(&channel, "direct").await;
         assert_eq!(vhost.scheduled_count("later"), Some(0), "they went with their exchange");
     });
@@ -155,7 +160,7 @@ fn what_waits_survives_a_restart() {
         later(&channel, "topic").await;
         after(&channel, HOUR, "much later").await;
         after(&channel, 2 * HOUR, "cancelled").await;
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("it works").as_millis() as i64;
         for n in 0..30 {
             // The last one first.
             let at = [("x-deliver-at", AMQPValue::LongLongInt(now + 4000 - n))];
@@ -164,7 +169,7 @@ fn what_waits_survives_a_restart() {
     });
     let vhost = broker.vhost();
     let all = vhost.scheduled("later", None, 100);
-    assert!(vhost.cancel_scheduled("later", all.last().unwrap().due));
+    assert!(vhost.cancel_scheduled("later", all.last().expect("it works").due));
     drop((vhost, all));
     broker.restart();
     eventually("what was due has come", || broker.counts("q").ready == 30);
@@ -191,18 +196,18 @@ fn they_go_where_the_exchange_leads_when_they_are_due() {
         channel
             .exchange_bind("later".into(), "amq.fanout".into(), "".into(), options, none.clone())
             .await
-            .unwrap();
+            .expect("it works");
         channel
             .exchange_bind("amq.direct".into(), "later".into(), "".into(), options, none.clone())
             .await
-            .unwrap();
+            .expect("it works");
         let options = QueueDeclareOptions::default();
-        channel.queue_declare("copy".into(), options, none.clone()).await.unwrap();
+        channel.queue_declare("copy".into(), options, none.clone()).await.expect("it works");
         let options = QueueBindOptions::default();
         channel
             .queue_bind("copy".into(), "amq.direct".into(), "cc".into(), options, none)
             .await
-            .unwrap();
+            .expect("it works");
         let cc = AMQPValue::FieldArray(vec![text("cc")].into());
         let headers = [("x-delay", AMQPValue::LongInt(300)), ("CC", cc)];
         publish(&channel, ("amq.fanout", "k"), "far", &headers).await;

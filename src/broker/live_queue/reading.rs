@@ -1,5 +1,5 @@
-//! What a queue reads from disk: messages whose turn is near, dead ones on their way, and, after a
-//! restart, what it has to know of all.
+//! What a queue reads from disk besides messages whose turn is near: dead ones on their way, and,
+//! after a restart, what it has to know of all.
 
 use std::sync::Arc;
 
@@ -12,37 +12,6 @@ use crate::queue::ready::Entry;
 use crate::store::{Stored, Wanted};
 
 impl LiveQueue {
-    /// Reads messages from disk into the window. Blocks on files.
-    pub(super) fn fetch_from_disk(self: &Arc<Self>, round: u64, from: u64) {
-        let Some(store) = self.stored() else { return };
-        let window = self.shared.window;
-        let wanted = Wanted {
-            queue: self.id,
-            from,
-            messages: (window.messages / 2).max(1),
-            bytes: (window.bytes / 2) as usize,
-        };
-        match store.fetch(wanted) {
-            Ok(stored) => {
-                let entries = stored.into_iter().map(entry).collect();
-                self.turn([Command::Fetched { round, entries }]);
-                self.report_missing();
-            }
-            // What cannot be read is not lost: it stays where it is, and the queue waits.
-            Err(why) => tracing::error!(queue = %self.name, "cannot read messages back: {why}"),
-        }
-    }
-
-    /// Messages that the disk should have and has not are never passed over in silence.
-    fn report_missing(&self) {
-        let mut core = self.core.lock();
-        let missing = core.queue.counters().missing;
-        let new = missing - std::mem::replace(&mut core.reported_missing, missing);
-        if new > 0 {
-            tracing::error!(queue = %self.name, "{new} messages are not on disk where they should be");
-        }
-    }
-
     /// Whether the next dead messages have to be [read](Self::exhume) first.
     pub fn must_exhume(&self) -> bool {
         self.core.lock().queue.unread_dead().is_some()
@@ -107,7 +76,8 @@ impl LiveQueue {
     }
 }
 
-fn entry(stored: Stored) -> Entry {
+/// A message as the queue has it.
+pub(super) fn entry(stored: Stored) -> Entry {
     let Stored { position, deliveries, expires, message } = stored;
     let deliveries = Deliveries::from_stored(deliveries);
     Entry { position, deliveries, due: expires.unwrap_or(NEVER), message }

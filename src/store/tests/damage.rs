@@ -202,3 +202,23 @@ fn a_damaged_message_is_not_delivered() {
     let text = hand.store.fetch(wanted).unwrap_err().to_string();
     assert!(text.contains("0000000000000001.wal is damaged at byte 104"), "{text}");
 }
+
+#[test]
+fn those_in_front_of_a_damaged_message_and_behind_it_are_delivered() {
+    let disk = FakeDisk::default();
+    let mut hand = open(&disk);
+    for position in 0..6 {
+        hand.publish(1, position, &[position as u8; 100]);
+    }
+    hand.commit(true);
+    let bytes = disk.bytes(&log_path(1));
+    let at = bytes.windows(100).position(|window| window == [3; 100]).unwrap();
+    disk.damage(&log_path(1), |bytes| bytes[at] ^= 1);
+    let wanted = |from| Wanted { queue: QueueId(1), from, messages: 10, bytes: 10_000 };
+    let positions =
+        |from| Vec::from_iter(hand.store.fetch(wanted(from)).unwrap().iter().map(|m| m.position));
+    assert_eq!(positions(0), [0, 1, 2]);
+    let why = hand.store.fetch(wanted(3)).unwrap_err();
+    assert!(matches!(why, CannotFetch::Damaged { position: 3, .. }), "{why}");
+    assert_eq!(positions(4), [4, 5]);
+}
