@@ -14,12 +14,11 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
-use super::deduplication::Firsts;
 use super::live_queue::LiveQueue;
 use super::stations::Taps;
 use super::vhost::Vhost;
 use crate::message::Message;
-use crate::names::{LogPosition, QueueId};
+use crate::names::QueueId;
 use crate::queue::death::{Burial, Letter};
 use crate::queue::options::DeadLetterStrategy;
 use crate::queue::settings::DeadLetter;
@@ -87,12 +86,8 @@ fn bury(queue: &Arc<LiveQueue>, batch: Batch, time: u64) {
         return;
     };
     let together = queue.begin();
-    let mut procession = Procession {
-        vhost,
-        together: together.as_ref(),
-        targets: FxHashMap::default(),
-        firsts: None,
-    };
+    let mut procession =
+        Procession { vhost, together: together.as_ref(), targets: FxHashMap::default() };
     let keep = to.strategy == DeadLetterStrategy::AtLeastOnce;
     let (mut buried, mut refused) = (Vec::with_capacity(dead.len()), Vec::new());
     for each in dead {
@@ -130,8 +125,6 @@ struct Procession<'a> {
     /// Arriving there and leaving here count only together.
     together: Option<&'a Together>,
     targets: FxHashMap<QueueId, (Arc<LiveQueue>, Vec<Message>)>,
-    /// Those that exchanges had not seen before.
-    firsts: Option<Box<Firsts>>,
 }
 
 impl Procession<'_> {
@@ -141,9 +134,7 @@ impl Procession<'_> {
         let exchange = String::from_utf8_lossy(letter.message.exchange());
         let (headers, properties) = (letter.headers(), letter.message.header());
         let envelope = Envelope { keys: &keys, headers, properties, chance: rand::random() };
-        let others = self.firsts.as_ref().map_or(0, |firsts| firsts.len());
-        let mut taps =
-            Taps::new(&self.vhost, &letter.message, headers, self.together, &mut self.firsts);
+        let mut taps = Taps::new(&self.vhost, &letter.message, headers, self.together);
         let routed =
             self.vhost.look(|topology| topology.route_dead(&exchange, &envelope, &mut taps));
         let queues = routed.queues.into_iter().filter_map(|id| self.vhost.live(id));
@@ -153,9 +144,6 @@ impl Procession<'_> {
             letter.message.fan_out();
         }
         let mut taken = routed.held || !queues.is_empty();
-        if let Some(firsts) = self.firsts.as_mut().filter(|_| !taken) {
-            firsts.forget_behind(others);
-        }
         for queue in queues {
             if queue.may_refuse() {
                 taken &= queue.offer(letter.message.clone(), self.together).is_ok();
@@ -168,13 +156,8 @@ impl Procession<'_> {
     }
 
     fn arrive(self) {
-        let mut safe_at = LogPosition::default();
         for (_, (queue, mut batch)) in self.targets {
-            safe_at = safe_at.max(queue.publish(&mut batch, self.together));
-        }
-        if let Some(mut firsts) = self.firsts {
-            firsts.store(self.together);
-            firsts.settle(safe_at);
+            queue.publish(&mut batch, self.together);
         }
     }
 }

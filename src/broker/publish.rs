@@ -57,7 +57,7 @@ pub struct Publisher {
 pub enum Reached {
     /// No queue.
     Nobody,
-    /// All queues it was routed to.
+    /// All queues it was routed to, or an exchange that keeps it for later.
     Queues,
     /// At least one of its queues is full and refused it (`reject-publish`).
     NotAll,
@@ -166,28 +166,28 @@ impl Publisher {
         let vhost = Arc::clone(&self.vhost);
         let (together, mut firsts) = (self.together.take(), self.firsts.take());
         let others = firsts.as_ref().map_or(0, |firsts| firsts.len());
-        let mut taps = Taps::new(&vhost, &message, how.headers, together.as_ref(), &mut firsts);
+        let taps = Taps::new(&vhost, &message, how.headers, together.as_ref());
+        let mut taps = taps.looking_for_duplicates(&mut firsts);
         let found = self.find(&message, how, &mut taps);
         self.position = self.position.max(taps.safe_at);
         (self.together, self.firsts) = (together, firsts);
         let Found { route, cacheable, held } = found?;
-        if let Some(firsts) = &mut self.firsts
-            && route.is_empty()
-            && !held
-        {
-            firsts.forget_behind(others);
-        }
         if cacheable {
             if self.routes.len() >= REMEMBERED_ROUTES {
                 self.routes.clear();
             }
             self.routes.insert(message.names().into(), Arc::clone(&route));
         }
-        Ok(match self.push(message, &route) {
+        let reached = match self.push(message, &route) {
             // A place to wait is as good as a queue.
             Reached::Nobody if held => Reached::Queues,
             reached @ (Reached::Nobody | Reached::Queues | Reached::NotAll) => reached,
-        })
+        };
+        // What was not taken by all that it was routed to may come again.
+        if let Some(firsts) = self.firsts.as_mut().filter(|_| reached != Reached::Queues) {
+            firsts.forget_behind(others);
+        }
+        Ok(reached)
     }
 
     /// Whether a message may be published to its exchange, without publishing it (for tx).
@@ -289,8 +289,8 @@ impl Publisher {
     /// Whether no message waits for its turn, or to be asked about.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        let nothing_safe = self.position == LogPosition::default();
-        self.filled.is_empty() && nothing_safe && self.firsts.is_none()
+        let idle = self.filled.is_empty() && self.firsts.is_none();
+        idle && self.position == LogPosition::default()
     }
 
     fn target(&mut self, id: QueueId) -> Option<u32> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::deduplication::{self, Deduplicated, Firsts};
 use super::history::Bounds;
 use super::kept::{self, Kept, KeptRow};
-use super::live_queue::{Found, LiveQueue};
+use super::live_queue::Found;
 use super::schedule::{Due, Schedule, Scheduled};
 use super::vhost::Vhost;
 use crate::message::{Message, Parts};
@@ -25,8 +25,9 @@ pub(super) struct Taps<'a> {
     headers: Option<TableRef<'a>>,
     /// What keeping it counts together with.
     together: Option<&'a Together>,
-    /// Those that were the first of their kind; made when there is one.
-    firsts: &'a mut Option<Box<Firsts>>,
+    /// Those that were the first of their kind; made when there is one. `None`: nobody looks for
+    /// duplicates, for the message comes from no publisher.
+    firsts: Option<&'a mut Option<Box<Firsts>>>,
     /// What makes it safe where it is kept.
     pub(super) safe_at: LogPosition,
 }
@@ -38,9 +39,14 @@ impl<'a> Taps<'a> {
         message: &'a Message,
         headers: Option<TableRef<'a>>,
         together: Option<&'a Together>,
-        firsts: &'a mut Option<Box<Firsts>>,
     ) -> Self {
-        Self { vhost, message, headers, together, firsts, safe_at: LogPosition::default() }
+        let safe_at = LogPosition::default();
+        Self { vhost, message, headers, together, firsts: None, safe_at }
+    }
+
+    /// It is a publisher's message, which may repeat another one.
+    pub(super) fn looking_for_duplicates(self, firsts: &'a mut Option<Box<Firsts>>) -> Self {
+        Self { firsts: Some(firsts), ..self }
     }
 
     /// Whether this message has passed an exchange before.
@@ -52,7 +58,10 @@ impl<'a> Taps<'a> {
         let row = || self.row(station, Kept::Values);
         let guard = self.vhost.guards.of(exchange, self.vhost.shared(), row);
         let persistent = self.message.is_persistent();
-        !self.firsts.get_or_insert_default().ask(&guard, key, rules, persistent)
+        let firsts = self.firsts.as_mut();
+        firsts.is_some_and(|firsts| {
+            !firsts.get_or_insert_default().ask(&guard, key, rules, persistent)
+        })
     }
 
     /// The row of what a durable exchange keeps.
@@ -187,8 +196,7 @@ impl Vhost {
         let more = more_keys(&properties).unwrap_or_default();
         let mut keys = vec![message.routing_key()];
         keys.extend(&more.keys);
-        let mut firsts = None;
-        let mut taps = Taps::new(self, message, properties.headers, together, &mut firsts);
+        let mut taps = Taps::new(self, message, properties.headers, together);
         let envelope = Envelope {
             keys: &keys,
             headers: properties.headers,
@@ -196,13 +204,7 @@ impl Vhost {
             chance: rand::random(),
         };
         let routed = self.look(|topology| topology.route_from(exchange, &envelope, &mut taps));
-        let safe_at = taps.safe_at.max(self.publish_to(&routed.queues, message, together));
-        let Some(mut firsts) = firsts else { return safe_at };
-        if routed.queues.is_empty() && !routed.held {
-            firsts.forget_behind(0);
-        }
-        let safe_at = safe_at.max(firsts.store(together));
-        firsts.settle(safe_at)
+        taps.safe_at.max(self.publish_to(&routed.queues, message, together))
     }
 
     fn publish_to(
@@ -214,8 +216,16 @@ impl Vhost {
         if queues.len() > 1 {
             message.fan_out();
         }
-        let live = queues.iter().filter_map(|id| self.live(*id));
-        let publish = |queue: Arc<LiveQueue>| queue.publish(&mut vec![message.clone()], together);
-        live.map(publish).fold(LogPosition::default(), LogPosition::max)
+        let mut safe_at = LogPosition::default();
+        for queue in queues.iter().filter_map(|id| self.live(*id)) {
+            let position = if queue.may_refuse() {
+                // There is nobody to be told that a full queue refused.
+                queue.offer(message.clone(), together).unwrap_or_default()
+            } else {
+                queue.publish(&mut vec![message.clone()], together)
+            };
+            safe_at = safe_at.max(position);
+        }
+        safe_at
     }
 }

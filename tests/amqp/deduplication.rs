@@ -7,7 +7,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ExchangeKind};
 
-use crate::support::TestBroker;
+use crate::support::{TestBroker, eventually};
 
 async fn channel(connection: &Connection) -> Channel {
     let channel = connection.create_channel().await.expect("it works");
@@ -203,5 +203,74 @@ fn a_transaction_that_is_rolled_back_was_never_seen() {
                 .expect("it works");
         }
         assert_eq!(drain(&confirming).await, ["a"]);
+    });
+}
+
+#[test]
+fn what_a_full_queue_refused_may_come_again() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = channel(&connection).await;
+        let on = [("x-message-deduplication", AMQPValue::Boolean(true))];
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let full = table(&[
+            ("x-max-length", AMQPValue::LongInt(1)),
+            ("x-overflow", text("reject-publish")),
+        ]);
+        channel.queue_declare("q".into(), options, full).await.unwrap();
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let kind = ExchangeKind::Direct;
+        channel.exchange_declare("x".into(), kind, options, table(&on)).await.unwrap();
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind("q".into(), "x".into(), "k".into(), options, none).await.unwrap();
+        assert!(!publish(&channel, ("x", "k"), Some(text("a")), "a").await);
+        let send = async |id: &str| {
+            let headers = table(&[("x-deduplication-header", text(id))]);
+            let how = BasicProperties::default().with_headers(headers);
+            let options = BasicPublishOptions::default();
+            let sent = channel.basic_publish("x".into(), "k".into(), options, id.as_bytes(), how);
+            sent.await.unwrap().await.unwrap().is_ack()
+        };
+        assert!(!send("b").await, "the queue is full");
+        assert_eq!(drain(&channel).await, ["a"]);
+        assert!(send("b").await);
+        assert_eq!(drain(&channel).await, ["b"]);
+    });
+}
+
+#[test]
+fn what_waits_or_has_died_is_no_duplicate_of_itself() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = channel(&connection).await;
+        let arguments = [
+            ("x-message-deduplication", AMQPValue::Boolean(true)),
+            ("x-delayed-type", text("direct")),
+        ];
+        declare(&channel, "x", "x-delayed-message", &arguments).await;
+        // What expires in `short` comes back through the exchange that it was published to.
+        let dead = [
+            ("x-message-ttl", AMQPValue::LongInt(1)),
+            ("x-dead-letter-exchange", text("x")),
+            ("x-dead-letter-routing-key", text("k")),
+        ];
+        let options = QueueDeclareOptions::default();
+        channel.queue_declare("short".into(), options, table(&dead)).await.unwrap();
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind("short".into(), "x".into(), "s".into(), options, none).await.unwrap();
+        assert!(!publish(&channel, ("x", "s"), Some(text("a")), "died").await);
+        let headers =
+            table(&[("x-deduplication-header", text("b")), ("x-delay", AMQPValue::LongInt(50))]);
+        for _ in 0..2 {
+            let how = BasicProperties::default().with_headers(headers.clone());
+            let options = BasicPublishOptions::default();
+            let sent = channel.basic_publish("x".into(), "k".into(), options, b"waited", how);
+            assert!(sent.await.unwrap().await.unwrap().is_ack());
+        }
+        eventually("both have come", || broker.counts("q").ready == 2);
+        let mut found = drain(&channel).await;
+        found.sort();
+        assert_eq!(found, ["died", "waited"]);
+        assert_eq!(broker.vhost().deduplicated("x").duplicates, 1);
     });
 }

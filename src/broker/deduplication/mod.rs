@@ -7,7 +7,8 @@
 //! On a durable exchange the values of persistent messages are stored, each behind the message it
 //! belongs to, under a queue number that nobody else knows. So after a crash a value is remembered
 //! only if its message is there; at worst a message is let in a second time whose publisher had not
-//! been told of the first. What reached no queue is not remembered: it may come again.
+//! been told of the first. What reached no queue, or was refused by one, is not remembered: it may
+//! come again. Dead letters and messages that have waited are no publisher's, and pass.
 
 mod batch;
 mod firsts;
