@@ -217,19 +217,22 @@ fn what_a_full_queue_refused_may_come_again() {
             ("x-max-length", AMQPValue::LongInt(1)),
             ("x-overflow", text("reject-publish")),
         ]);
-        channel.queue_declare("q".into(), options, full).await.unwrap();
+        channel.queue_declare("q".into(), options, full).await.expect("it works");
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let kind = ExchangeKind::Direct;
-        channel.exchange_declare("x".into(), kind, options, table(&on)).await.unwrap();
+        channel.exchange_declare("x".into(), kind, options, table(&on)).await.expect("it works");
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind("q".into(), "x".into(), "k".into(), options, none).await.unwrap();
+        channel
+            .queue_bind("q".into(), "x".into(), "k".into(), options, none)
+            .await
+            .expect("it works");
         assert!(!publish(&channel, ("x", "k"), Some(text("a")), "a").await);
         let send = async |id: &str| {
             let headers = table(&[("x-deduplication-header", text(id))]);
             let how = BasicProperties::default().with_headers(headers);
             let options = BasicPublishOptions::default();
             let sent = channel.basic_publish("x".into(), "k".into(), options, id.as_bytes(), how);
-            sent.await.unwrap().await.unwrap().is_ack()
+            sent.await.expect("it works").await.expect("it works").is_ack()
         };
         assert!(!send("b").await, "the queue is full");
         assert_eq!(drain(&channel).await, ["a"]);
@@ -255,9 +258,12 @@ fn what_waits_or_has_died_is_no_duplicate_of_itself() {
             ("x-dead-letter-routing-key", text("k")),
         ];
         let options = QueueDeclareOptions::default();
-        channel.queue_declare("short".into(), options, table(&dead)).await.unwrap();
+        channel.queue_declare("short".into(), options, table(&dead)).await.expect("it works");
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind("short".into(), "x".into(), "s".into(), options, none).await.unwrap();
+        channel
+            .queue_bind("short".into(), "x".into(), "s".into(), options, none)
+            .await
+            .expect("it works");
         assert!(!publish(&channel, ("x", "s"), Some(text("a")), "died").await);
         let headers =
             table(&[("x-deduplication-header", text("b")), ("x-delay", AMQPValue::LongInt(50))]);
@@ -265,7 +271,7 @@ fn what_waits_or_has_died_is_no_duplicate_of_itself() {
             let how = BasicProperties::default().with_headers(headers.clone());
             let options = BasicPublishOptions::default();
             let sent = channel.basic_publish("x".into(), "k".into(), options, b"waited", how);
-            assert!(sent.await.unwrap().await.unwrap().is_ack());
+            assert!(sent.await.expect("it works").await.expect("it works").is_ack());
         }
         eventually("both have come", || broker.counts("q").ready == 2);
         let mut found = drain(&channel).await;
