@@ -62,7 +62,7 @@ impl Queue {
         self.rules.as_ref().map(|rules| &rules.settings)
     }
 
-    /// Whether a turn starts with [`Command::Tick`].
+    /// Whether a turn starts with [`Command::Tick`](super::Command::Tick).
     #[inline]
     pub fn needs_clock(&self) -> bool {
         self.rules.is_some()
@@ -352,7 +352,7 @@ impl Queue {
         rules.dead.drain(..count).collect()
     }
 
-    /// Dead messages that have to be read from disk; the answer is [`Command::Exhumed`].
+    /// Dead messages that have to be read from disk; the answer is [`Command::Exhumed`](super::Command::Exhumed).
     pub fn unread_dead(&self) -> Option<Unread> {
         self.rules.as_ref()?.unread.front().copied()
     }
@@ -456,7 +456,7 @@ impl Queue {
     }
 
     /// After a restart: nothing is known yet of what is on disk. What is due, or of a higher
-    /// priority, has to be looked for and told with [`Command::Discovered`].
+    /// priority, has to be looked for and told with [`Command::Discovered`](super::Command::Discovered).
     pub fn knows_nothing_of_its_messages(&mut self) {
         let end = self.next_position;
         self.rules_mut().unknown = Some(Unknown { from: 0, end });
