@@ -24,12 +24,15 @@ pub(crate) struct Spot {
 }
 
 impl Spot {
-    const HOLE: Self = Self { file: 0, offset: 0, len: 0, body: 0 };
-
     /// A record of `len` bytes.
     pub(crate) fn new(file: u64, offset: u64, len: usize, body: u32) -> Self {
         debug_assert!(offset.is_multiple_of(8) && offset / 8 <= u32::MAX.into());
         Self { file: file as u32, offset: (offset / 8) as u32, len: len as u32, body }
+    }
+
+    /// What it leaves behind: files ascend along the ring, also over holes.
+    fn hole(self) -> Self {
+        Self { offset: 0, len: 0, body: 0, ..self }
     }
 
     /// The record's first byte.
@@ -63,7 +66,7 @@ impl Hot {
             self.late.is_empty() || self.late.remove(&position).is_none()
         } else if let Some(at) = self.find(position) {
             // Files ascend along the ring, so a newer copy cannot take the old one's place.
-            self.ring[at].1 = Spot::HOLE;
+            self.ring[at].1 = self.ring[at].1.hole();
             self.ring_live -= 1;
             self.late.insert(position, spot);
             false
@@ -78,7 +81,8 @@ impl Hot {
         let Some(at) = self.find(position) else {
             return if self.late.is_empty() { None } else { self.late.remove(&position) };
         };
-        let spot = std::mem::replace(&mut self.ring[at].1, Spot::HOLE);
+        let spot = self.ring[at].1;
+        self.ring[at].1 = spot.hole();
         self.ring_live -= 1;
         self.close_holes();
         Some(spot)
@@ -168,6 +172,18 @@ mod tests {
 
     fn spot(file: u64) -> Spot {
         Spot::new(file, 8 * file, 24, 0)
+    }
+
+    /// The janitor clears a log file once everything in it is moved: what it does not see is lost.
+    #[test]
+    fn a_hole_at_the_end_does_not_hide_an_older_file() {
+        let mut hot = Hot::default();
+        for (position, file) in [(1, 2), (2, 2)] {
+            hot.insert(position, spot(file));
+        }
+        hot.remove(2);
+        hot.insert(3, spot(1));
+        assert_eq!(hot.up_to_file(1), [(3, spot(1))]);
     }
 
     proptest! {
