@@ -153,6 +153,8 @@ pub struct LimitsConfig {
     /// Bytes of messages in memory beyond which publishers wait, as a share of the memory there
     /// is.
     pub message_memory: f64,
+    /// Free bytes on the data directory's disk below which publishers wait; 0: only when it is full.
+    pub disk_free: u64,
     /// Bytes that may wait for a client that does not read, before its consumers get no more.
     pub outbox: usize,
     /// Bytes read from a client at once.
@@ -312,6 +314,7 @@ impl Default for LimitsConfig {
         Self {
             max_message_size: 16 * 1024 * 1024,
             message_memory: 0.4,
+            disk_free: 50_000_000,
             outbox: 256 * 1024,
             read_buffer: 256 * 1024,
             pooled_buffers: 64,

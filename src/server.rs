@@ -31,8 +31,8 @@ use crate::store::{CannotOpen, Failure};
 use crate::transport::{BadRange, BadTls, Ranges, Tls, Transport};
 use crate::{management, net};
 
-/// How often it is looked whether there is memory for messages again, and whether the store is
-/// well.
+/// How often it is looked whether there is room for messages in memory and on the disk, and
+/// whether the store is well.
 const WATCH: Duration = Duration::from_millis(50);
 
 /// A running broker with its ports.
@@ -104,7 +104,7 @@ impl Server {
             tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), plain.clone())),
             tokio::spawn(management::serve(http_listener, api)),
             tokio::spawn(sampler.run(Arc::clone(&broker))),
-            tokio::spawn(watch_memory(Arc::clone(&broker))),
+            tokio::spawn(watch_room(Arc::clone(&broker))),
             tokio::spawn(run_clock(Arc::clone(&broker))),
             tokio::spawn(take_dead_letters(Arc::clone(&broker))),
             tokio::spawn(schedule::run(Arc::clone(&broker))),
@@ -196,18 +196,39 @@ async fn take_dead_letters(broker: Arc<Broker>) {
     shared.dead_letters.run(|| shared.clock.now()).await;
 }
 
-/// Wakes publishers that wait for memory once there is some.
-async fn watch_memory(broker: Arc<Broker>) {
+/// Looks at the disk, tells publishers that wait what they wait for, and wakes them once there is
+/// room.
+async fn watch_room(broker: Arc<Broker>) {
+    let (shared, mut low) = (&broker.shared, false);
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // Not whether it was full at the last look: it may have been full in between, and whoever
-        // stopped then waits all the same.
-        let memory = &broker.shared.memory;
-        if memory.take_awaited() {
-            tracing::info!(bytes = memory.used(), "memory for messages has room again");
+        shared.look_at_the_disk();
+        if shared.disk.is_low() != low {
+            low = !low;
+            say_how_the_disk_is(&broker, low);
             broker.peers.wake_all();
         }
+        // Not whether it was full at the last look: it may have been full in between, and whoever
+        // stopped then waits all the same.
+        let memory = &shared.memory;
+        if !shared.disk.is_low() && memory.take_awaited() {
+            tracing::info!(bytes = memory.used(), "there is room for messages again");
+            broker.peers.wake_all();
+        }
+    }
+}
+
+fn say_how_the_disk_is(broker: &Broker, low: bool) {
+    let (dir, disk) = (broker.config.data.dir.display(), &broker.shared.disk);
+    let (free, limit) = (disk.free().unwrap_or_default(), disk.limit());
+    if low {
+        tracing::error!(
+            %dir, free, limit,
+            "low on disk: publishers wait until there is room; consumers go on"
+        );
+    } else {
+        tracing::info!(%dir, free, limit, "there is room on the disk again");
     }
 }

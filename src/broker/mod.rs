@@ -8,6 +8,7 @@ pub mod after;
 pub mod clock;
 pub mod dead_letters;
 pub mod deduplication;
+pub mod disk_space;
 pub mod globals;
 mod guests;
 mod history;
@@ -48,6 +49,7 @@ use crate::topology::parameters::Globals;
 use crate::topology::rows::RowChange;
 use clock::Clock;
 use dead_letters::DeadLetters;
+use disk_space::DiskSpace;
 use memory::{BufferPool, MessageMemory};
 use peers::Peers;
 use queue_ids::QueueIds;
@@ -62,6 +64,8 @@ pub struct Shared {
     pub store: Option<Arc<Store>>,
     /// Bytes of messages that queues hold in memory.
     pub memory: MessageMemory,
+    /// Room on the disk that durable things go to.
+    pub disk: DiskSpace,
     /// How much of a stored queue is kept in memory.
     pub window: Window,
     /// Bytes that one `x-recent-history` exchange may remember.
@@ -136,6 +140,29 @@ impl Shared {
         position
     }
 
+    /// What there is too little of for publishers to go on, in RabbitMQ's words.
+    #[inline]
+    pub fn shortage(&self) -> Option<&'static str> {
+        match (self.memory.is_full(), self.disk.is_low()) {
+            (false, false) => None,
+            (true, false) => Some("low on memory"),
+            (false, true) => Some("low on disk"),
+            (true, true) => Some("low on memory & disk"),
+        }
+    }
+
+    /// Whether publishers that waited may go on.
+    pub fn has_room_again(&self) -> bool {
+        self.memory.has_room_again() && !self.disk.is_low()
+    }
+
+    /// Sees how much room there is on the disk.
+    pub fn look_at_the_disk(&self) {
+        if let Some(store) = &self.store {
+            self.disk.found(store.free_space(), store.is_out_of_space());
+        }
+    }
+
     /// The position that makes everything safe that was declared so far.
     pub fn last_row(&self) -> LogPosition {
         LogPosition(self.last_row.load(Ordering::Relaxed))
@@ -169,6 +196,7 @@ impl Broker {
         let shared = Shared {
             store,
             memory: MessageMemory::new(config.limits.message_memory_bytes()),
+            disk: DiskSpace::new(config.limits.disk_free),
             consumer_timeout: config.limits.consumer_timeout.saturating_mul(1000),
             window: Window {
                 messages: config.limits.queue_window,
@@ -182,6 +210,7 @@ impl Broker {
             queue_ids: Mutex::new(ids),
             churn: Churn::default(),
         };
+        shared.look_at_the_disk();
         shared.write_rows(&[row], &[]);
         let shared = Arc::new(shared);
         let rows = Arc::clone(&shared);

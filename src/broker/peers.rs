@@ -69,7 +69,7 @@ pub struct Identity {
 pub enum PeerState {
     /// What it likes.
     Running = 0,
-    /// It publishes and has to wait for memory.
+    /// It publishes and has to wait for memory or disk.
     Blocked = 1,
     /// It publishes and has to wait for the log to catch up.
     Flow = 2,

@@ -68,7 +68,7 @@ pub(super) struct Session {
     pub(super) ended: bool,
     /// Before the end, the client is kept waiting.
     pub(super) refused: bool,
-    /// Publishers wait for memory, and this is one.
+    /// Publishers wait for memory or disk, and this is one.
     pub(super) blocked: bool,
     /// Publishers wait for the log to catch up, and this is one.
     pub(super) log_is_full: bool,
@@ -242,16 +242,16 @@ impl Session {
         understood += self.frames(&bytes[understood..]);
         self.flush();
         if std::mem::take(&mut self.published) && !self.connection.is_closing() {
-            if self.common.broker.shared.memory.is_full() {
-                self.block();
+            if let Some(shortage) = self.common.broker.shared.shortage() {
+                self.block(shortage);
             }
             self.wait_for_the_log_to_catch_up();
         }
         understood
     }
 
-    /// Whether the session should read on: its client reads what it is told, and there is memory
-    /// for what it publishes.
+    /// Whether the session should read on: its client reads what it is told, and there is room for
+    /// what it publishes.
     fn may_read(&self) -> bool {
         let waits = self.blocked || self.log_is_full || self.held.is_some();
         !waits && self.outbox.lock().session_may_read()
@@ -275,12 +275,7 @@ impl Session {
                 self.fault(channel, order);
             }
         }
-        let memory = &self.common.broker.shared.memory;
-        if self.blocked && memory.has_room_again() {
-            self.unblock();
-        } else if self.blocked {
-            memory.await_room();
-        }
+        self.look_for_room();
         self.log_is_full = false;
         self.note_state();
         self.wait_for_the_log_to_catch_up();

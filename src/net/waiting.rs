@@ -1,4 +1,4 @@
-//! What a session waits for: memory, the log, and what the log makes safe.
+//! What a session waits for: memory, disk, the log, and what the log makes safe.
 
 use std::sync::Arc;
 
@@ -18,13 +18,27 @@ pub(super) struct Held {
 }
 
 impl Session {
-    pub(super) fn block(&mut self) {
+    /// Publishers have to wait, and this is one.
+    pub(super) fn block(&mut self, reason: &'static str) {
         self.blocked = true;
         self.me.set_state(PeerState::Blocked);
         self.common.broker.shared.memory.await_room();
-        let reason = "low on memory".into();
-        self.tell_if_capable(connection::AMQPMethod::Blocked(connection::Blocked { reason }));
-        tracing::warn!(connection = %self.name(), "publisher waits: low on memory");
+        let blocked = connection::Blocked { reason: reason.into() };
+        self.tell_if_capable(connection::AMQPMethod::Blocked(blocked));
+        tracing::warn!(connection = %self.name(), "publisher waits: {reason}");
+    }
+
+    /// There may be room again, or a log that does not catch up may have a reason that can be told.
+    pub(super) fn look_for_room(&mut self) {
+        let broker = Arc::clone(&self.common.broker);
+        let shared = &broker.shared;
+        match shared.shortage() {
+            Some(_) if self.blocked => shared.memory.await_room(),
+            None if self.blocked && shared.has_room_again() => self.unblock(),
+            None if self.blocked => shared.memory.await_room(),
+            Some(reason) if self.log_is_full && !self.connection.is_closing() => self.block(reason),
+            Some(_) | None => {}
+        }
     }
 
     pub(super) fn unblock(&mut self) {

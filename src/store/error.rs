@@ -129,6 +129,12 @@ impl Failure {
         Self { what, path, error: Arc::new(io::Error::other(error.to_string())) }
     }
 
+    /// What was tried and what the system said, for somebody who tries again.
+    pub(crate) fn attempt(&self) -> impl fmt::Display {
+        let Self { what, path, error } = self;
+        format!("cannot {what} {}: {error}", path.display())
+    }
+
     /// Whether there is only no room.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -141,8 +147,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, path, error } = self;
-        write!(f, "cannot {what} {}: {error}; nothing more will be stored", path.display())
+        write!(f, "{}; nothing more will be stored", self.attempt())
     }
 }
 

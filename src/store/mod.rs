@@ -228,6 +228,16 @@ impl Store {
         self.shared.index.lock().get(queue).map_or(0, index::queue::QueueIndex::len)
     }
 
+    /// Bytes that are free on the disk, if the system tells.
+    pub fn free_space(&self) -> Option<u64> {
+        self.shared.free_space()
+    }
+
+    /// Whether something waits for room on the disk.
+    pub fn is_out_of_space(&self) -> bool {
+        self.shared.inbox.is_out_of_space()
+    }
+
     /// What ended the store, if something did: from then on nothing becomes durable.
     pub fn failure(&self) -> Option<&Failure> {
         self.shared.failure.get()

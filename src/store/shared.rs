@@ -83,7 +83,7 @@ impl Shared {
             match attempt() {
                 Err(failure) if failure.is_full() && !self.by_hand && !self.is_over() => {
                     if !std::mem::replace(&mut waited, true) {
-                        tracing::error!(%failure, "the disk is full; publishers wait for room");
+                        self.say_no_room(&failure);
                         self.inbox.block(Block::Disk, true);
                     }
                     std::thread::sleep(FULL_DISK);
@@ -97,6 +97,20 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Bytes that are free on the disk, if the system tells.
+    pub(crate) fn free_space(&self) -> Option<u64> {
+        self.disk.free(&self.options.dir).ok()
+    }
+
+    /// Says that something waits for room on the disk, and how much there is.
+    pub(crate) fn say_no_room(&self, failure: &Failure) {
+        let (dir, free) = (self.options.dir.display(), self.free_space());
+        tracing::error!(
+            why = %failure.attempt(), %dir, free,
+            "the disk is full; publishers wait until there is room"
+        );
     }
 
     /// From now on a restart needs no log file in front of this one.

@@ -18,6 +18,7 @@ mod handshake;
 mod heartbeats;
 mod lifetimes;
 mod limits;
+mod low_disk;
 mod mistakes;
 mod permissions;
 mod policies;

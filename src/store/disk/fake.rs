@@ -197,6 +197,10 @@ impl State {
         }
     }
 
+    fn held(&self) -> usize {
+        self.inodes.iter().map(|inode| inode.now.len()).sum()
+    }
+
     fn name(&mut self, renaming: Renaming) {
         apply_names(&mut self.names, &renaming);
         self.unsafe_names.push(renaming);
@@ -270,6 +274,11 @@ impl Disk for FakeDisk {
         Ok(())
     }
 
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        let state = self.0.lock();
+        Ok(state.space.map_or(u64::MAX, |space| space.saturating_sub(state.held()) as u64))
+    }
+
     fn overwrites_in_place(&self, _: &Path) -> bool {
         true
     }
@@ -284,7 +293,7 @@ impl DiskFile for FakeFile {
         if answer.is_err() && state.powered(state.operations - 1).is_err() {
             return answer;
         }
-        let held: usize = state.inodes.iter().map(|inode| inode.now.len()).sum();
+        let held = state.held();
         let inode = &state.inodes[self.inode];
         let more = (offset + bytes.len()).saturating_sub(inode.now.len());
         if more > 0 && state.space.is_some_and(|space| held + more > space) {

@@ -41,6 +41,9 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// Makes names in a directory safe.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Bytes that may still be written in a directory.
+    fn free(&self, dir: &Path) -> io::Result<u64>;
+
     /// Whether overwriting a file's bytes stays in place. Where it does not (copy on write), a
     /// file filled ahead of time gains nothing.
     fn overwrites_in_place(&self, dir: &Path) -> bool;

@@ -74,6 +74,11 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        let there = rustix::fs::statvfs(dir)?;
+        Ok(there.f_bavail * there.f_frsize)
+    }
+
     fn overwrites_in_place(&self, dir: &Path) -> bool {
         // The width and sign of f_type differ between platforms; the magic numbers have 32 bits.
         rustix::fs::statfs(dir)

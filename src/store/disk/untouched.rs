@@ -50,6 +50,10 @@ impl Disk for Untouched {
         Ok(())
     }
 
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        self.0.free(dir)
+    }
+
     fn overwrites_in_place(&self, dir: &Path) -> bool {
         self.0.overwrites_in_place(dir)
     }

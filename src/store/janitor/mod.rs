@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::catalog::Catalog;
 use super::error::Failure;
+use super::log::inbox::Block;
 use super::shared::Shared;
 
 pub(crate) use snapshot::{dir as snapshot_dir, newest_snapshot, snapshot_problems};
@@ -36,6 +37,8 @@ pub(crate) struct Janitor {
     next_segment: u64,
     /// Rows of the broker have changed since the last snapshot of them.
     rows_changed: bool,
+    /// It waits for room on the disk.
+    waits: bool,
 }
 
 /// Makes everything that was appended so far durable, with a mark. Returns whether it is; if
@@ -45,7 +48,7 @@ pub(crate) type Flush<'a> = &'a mut dyn FnMut() -> bool;
 impl Janitor {
     /// A janitor whose next segment has this number.
     pub(crate) fn new(shared: Arc<Shared>, catalog: Box<dyn Catalog>, next_segment: u64) -> Self {
-        Self { shared, catalog, next_segment, rows_changed: false }
+        Self { shared, catalog, next_segment, rows_changed: false, waits: false }
     }
 
     /// The janitor's thread.
@@ -65,19 +68,34 @@ impl Janitor {
                 Some(_) | None => self.step(&mut flush),
             };
             match done {
-                Ok(true) => {}
+                Ok(true) => self.has_room(),
                 Ok(false) => {
+                    self.has_room();
                     if rows_since.is_none() && !shared.index.lock().unsaved.rows.is_empty() {
                         rows_since = Some(Instant::now());
                     }
                     shared.bell.wait(rows_since.map(|_| SETTLED));
                 }
                 Err(failure) if failure.is_full() => {
-                    tracing::error!(%failure, "the disk is full; trying again");
+                    self.wait_for_room(&failure);
                     shared.bell.wait(Some(SETTLED));
                 }
                 Err(failure) => return shared.fail(failure),
             }
+        }
+    }
+
+    /// There is no room on the disk: publishers wait until what was tried has worked.
+    fn wait_for_room(&mut self, failure: &Failure) {
+        if !std::mem::replace(&mut self.waits, true) {
+            self.shared.say_no_room(failure);
+            self.shared.inbox.block(Block::Janitor, true);
+        }
+    }
+
+    fn has_room(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            self.shared.inbox.block(Block::Janitor, false);
         }
     }
 

@@ -72,6 +72,8 @@ pub(super) struct Gathering {
     pub(super) too_many_files: bool,
     /// No more room until the disk has some.
     pub(super) disk_full: bool,
+    /// The same for the janitor.
+    pub(super) janitor_waits: bool,
     /// The writer sleeps without a limit: the first record has to wake it.
     pub(super) asleep: bool,
     pub(super) closing: bool,

@@ -34,8 +34,10 @@ pub(crate) struct Inbox {
 pub(crate) enum Block {
     /// The log has too many files; some have to be cleared.
     Files,
-    /// The disk is full.
+    /// There is no room on the disk for what the log has to write.
     Disk,
+    /// There is none for what the janitor has to write.
+    Janitor,
 }
 
 /// What the writer's thread is woken for.
@@ -67,6 +69,7 @@ impl Inbox {
             marks: 0,
             too_many_files: false,
             disk_full: false,
+            janitor_waits: false,
             asleep: false,
             closing: false,
             failed: false,
@@ -207,6 +210,7 @@ impl Inbox {
         match why {
             Block::Files => state.too_many_files = blocked,
             Block::Disk => state.disk_full = blocked,
+            Block::Janitor => state.janitor_waits = blocked,
         }
         if blocked {
             self.full.store(true, Ordering::Relaxed);
@@ -217,9 +221,15 @@ impl Inbox {
         waiting.iter().for_each(Registration::room);
     }
 
+    /// Whether something waits for room on the disk.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        let state = self.state.lock();
+        state.disk_full || state.janitor_waits
+    }
+
     /// There is room, unless the log is blocked. Returns those to wake.
     fn make_room(&self, state: &mut Gathering) -> Vec<Registration> {
-        let held_back = state.too_many_files || state.disk_full;
+        let held_back = state.too_many_files || state.disk_full || state.janitor_waits;
         let room = !held_back && state.size() < self.room;
         if room && self.full.swap(false, Ordering::Relaxed) {
             std::mem::take(&mut state.room_questions)
