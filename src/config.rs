@@ -241,6 +241,8 @@ pub struct LogConfig {
     pub level: String,
     /// How lines look.
     pub format: LogFormat,
+    /// How many of the latest lines are kept for `GET /api/logs`.
+    pub recent: usize,
 }
 
 /// How log lines look.
@@ -356,7 +358,7 @@ impl Default for AuthConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
+        Self { level: "info".into(), format: LogFormat::Text, recent: 1000 }
     }
 }
 

@@ -41,6 +41,8 @@ pub mod topology;
 
 pub mod config;
 
+pub mod logs;
+
 pub mod store;
 
 pub mod auth;

@@ -1,16 +1,14 @@
 //! The `warren` command: arguments → config → server → signal → stop.
 
 use std::convert::Infallible;
-use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-use warren::config::{Config, LogConfig, LogFormat};
+use warren::config::Config;
+use warren::logs;
 use warren::perf::{self, PerfArgs};
 use warren::server::Server;
 use warren::store;
@@ -109,7 +107,7 @@ fn check(dir: &Path) -> ExitCode {
 
 fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let config = load(arguments)?;
-    log(&config.log)?;
+    let (logs, _set_level) = logs::init(&config.log)?;
     // The allocator asks for huge pages. They make nothing measurably faster here, and an empty
     // broker weigh 46 MB instead of 9.
     if let Err(why) = rustix::thread::disable_transparent_huge_pages(true) {
@@ -120,7 +118,7 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         runtime.worker_threads(config.runtime.threads);
     }
     runtime.enable_all().build()?.block_on(async {
-        let server = Server::start(config).await?;
+        let server = Server::start_with(config, logs).await?;
         tracing::info!(
             amqp = %server.amqp_address(),
             http = %server.http_address(),
@@ -157,20 +155,6 @@ fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
     config.amqp.port = arguments.amqp_port.unwrap_or(config.amqp.port);
     config.http.port = arguments.http_port.unwrap_or(config.http.port);
     Ok(config)
-}
-
-fn log(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level)
-        .with_context(|| format!("log.level = {:?}", config.level))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }
 
 /// Reads certificates again on each SIGHUP.

@@ -24,6 +24,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::auth::AccountError;
 use crate::broker::{Broker, schedule};
 use crate::config::Config;
+use crate::logs::Logs;
 use crate::management::{Api, CannotLoad};
 use crate::metrics::sampler::Sampler;
 use crate::protocol::fault::Fault;
@@ -38,6 +39,7 @@ const WATCH: Duration = Duration::from_millis(50);
 /// A running broker with its ports.
 pub struct Server {
     broker: Arc<Broker>,
+    logs: Arc<Logs>,
     amqp_address: SocketAddr,
     tls_address: Option<SocketAddr>,
     tls: Option<Arc<Tls>>,
@@ -76,8 +78,13 @@ pub enum CannotStart {
 }
 
 impl Server {
-    /// Opens the ports and serves until [`Self::stop`].
+    /// Opens the ports and serves until [`Self::stop`]. What this process logs is its host's.
     pub async fn start(config: Config) -> Result<Self, CannotStart> {
+        Self::start_with(config, Arc::default()).await
+    }
+
+    /// The same, for a process whose log is shown over HTTP.
+    pub async fn start_with(config: Config, logs: Arc<Logs>) -> Result<Self, CannotStart> {
         let amqp = SocketAddr::new(config.amqp.bind, config.amqp.port);
         let http = SocketAddr::new(config.http.bind, config.http.port);
         let port = |what, address| move |why| CannotStart::Port { what, address, why };
@@ -94,7 +101,8 @@ impl Server {
         let broker = Arc::new(Broker::open(config)?);
         broker.auth.begin(&broker.config.defaults)?;
         let sampler = Arc::new(Sampler::default());
-        let api = Api::new(Arc::clone(&broker), Arc::clone(&sampler), amqp_address, http_address);
+        let (for_api, seen) = (Arc::clone(&broker), Arc::clone(&sampler));
+        let api = Api::new(for_api, seen, Arc::clone(&logs), amqp_address, http_address);
         let api = Arc::new(api);
         let definitions = &broker.config.definitions.load;
         if !definitions.as_os_str().is_empty() {
@@ -116,7 +124,7 @@ impl Server {
             let accept = net::listener::accept(listener, Arc::clone(&broker), encrypted);
             tasks.push(tokio::spawn(accept));
         }
-        Ok(Self { broker, amqp_address, tls_address, http_address, tls, tasks })
+        Ok(Self { broker, logs, amqp_address, tls_address, http_address, tls, tasks })
     }
 
     /// Where AMQP clients connect to.
@@ -142,6 +150,11 @@ impl Server {
     /// The broker itself.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
+    }
+
+    /// What was logged lately.
+    pub fn logs(&self) -> &Arc<Logs> {
+        &self.logs
     }
 
     /// Waits until the store fails, if it does; then clients are told (541), nothing is confirmed

@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("policy", "names wire queue"),
     ("topology", "names message wire protocol routing queue policy"),
     ("config", ""),
+    ("logs", "config"),
     ("store", "names message config"),
     ("transport", "config"),
     ("auth", "names wire topology config"),
@@ -29,11 +30,12 @@ const MAY_USE: &[(&str, &str)] = &[
     ("metrics", "names broker"),
     (
         "management",
-        "names message wire protocol routing queue policy topology config store auth broker metrics",
+        "names message wire protocol routing queue policy topology config logs store auth broker \
+         metrics",
     ),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
-    ("server", "names protocol config store transport auth broker net metrics management"),
-    ("main", "config perf server store"),
+    ("server", "names protocol config logs store transport auth broker net metrics management"),
+    ("main", "config logs perf server store"),
     ("lib", ""),
 ];
 

@@ -8,6 +8,7 @@ use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::vhost::Vhost;
 use crate::config::HttpConfig;
+use crate::logs::Logs;
 use crate::metrics::sampler::Sampler;
 use crate::names::LogPosition;
 
@@ -21,6 +22,8 @@ pub(super) const RABBITMQ_VERSION: &str = "4.3.6";
 pub struct Api {
     pub(super) broker: Arc<Broker>,
     pub(super) sampler: Arc<Sampler>,
+    /// What was logged lately.
+    pub(super) logs: Arc<Logs>,
     pub(super) node: String,
     /// Where AMQP clients connect to.
     pub(super) amqp: SocketAddr,
@@ -33,11 +36,12 @@ impl Api {
     pub fn new(
         broker: Arc<Broker>,
         sampler: Arc<Sampler>,
+        logs: Arc<Logs>,
         amqp: SocketAddr,
         http: SocketAddr,
     ) -> Self {
         let node = super::machine::node_name();
-        Self { broker, sampler, node, amqp, http }
+        Self { broker, sampler, logs, node, amqp, http }
     }
 
     /// What the cluster is called: as it was named, or as its node.

@@ -11,6 +11,9 @@ use tower_http::compression::CompressionLayer;
 use super::api::Api;
 use super::problem::Problem;
 
+/// What browsers take who follow something, such as the log.
+const EVENTS: &str = "text/event-stream";
+
 /// The routes with everything around them.
 pub(super) fn around(routes: Router<Arc<Api>>, api: &Arc<Api>) -> Router<Arc<Api>> {
     let prefix = api.config().path_prefix.trim_end_matches('/');
@@ -88,7 +91,7 @@ fn takes_json(headers: &HeaderMap) -> bool {
         let Ok(value) = value.to_str() else { return false };
         value.split(',').any(|range| {
             let media = range.split(';').next().unwrap_or_default().trim();
-            matches!(media, "*/*" | "application/*" | "application/json" | "")
+            matches!(media, "*/*" | "application/*" | "application/json" | EVENTS | "")
         })
     };
     accepted.peek().is_none() || accepted.any(takes)

@@ -19,6 +19,7 @@ mod fields;
 mod health;
 mod limits;
 pub mod listing;
+mod logs;
 mod machine;
 mod messages;
 mod middleware;
@@ -67,6 +68,7 @@ fn routes() -> Router<Arc<Api>> {
         .merge(permissions::routes())
         .merge(definitions::routes())
         .merge(features::routes())
+        .merge(logs::routes())
         .merge(health::routes());
     Router::new().route("/health", get(health::liveness)).nest("/api", api)
 }

@@ -10,6 +10,7 @@ mod definitions;
 mod hostile;
 mod lists;
 mod live;
+mod logs;
 mod messages;
 mod policies;
 mod rates;
