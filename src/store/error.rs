@@ -159,6 +159,7 @@ impl fmt::Display for Flaw {
             Self::Content => "a record makes no sense",
             Self::Header => "the file's header is damaged",
             Self::Ends => "records that were written are not there",
+            Self::Short => "the file is shorter than it was",
         })
     }
 }

@@ -11,6 +11,7 @@
 //! 48  before      8   log: where the records of the file before it end, 0 if there is none
 //!                     segment: where its footer starts; snapshot: its length
 //! 56  count       4   segment: how many messages it has
+//!                     log: how long the file was when it was begun, see [`filled`]
 //! 60  crc         4   CRC32C of bytes 0..60
 //! ```
 
@@ -18,6 +19,8 @@ use super::FORMAT;
 
 /// Length of the header.
 pub(crate) const LEN: usize = 64;
+/// In what units a log file's length stands in its header.
+const FILLED: u64 = 64;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +114,16 @@ impl FileHeader {
         let (file, first, before, count) = (word(16), word(40), word(48), word(56) as u32);
         Ok(Self { kind, file, store, first, before, count })
     }
+}
+
+/// Bytes that a log file was filled with ahead, in the units in which its header says so.
+pub(crate) fn filled(len: u64) -> u32 {
+    u32::try_from(len / FILLED).unwrap_or(u32::MAX)
+}
+
+/// How long a log file is at least.
+pub(crate) fn least_len(header: &FileHeader) -> u64 {
+    u64::from(header.count) * FILLED
 }
 
 /// What the checksums of a file's records start from.

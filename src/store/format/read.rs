@@ -28,6 +28,8 @@ pub enum Flaw {
     Header,
     /// The file ends before it.
     Ends,
+    /// Its file has lost its end.
+    Short,
 }
 
 /// A record as it stands there.

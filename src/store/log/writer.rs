@@ -52,6 +52,8 @@ struct OpenLog {
     path: PathBuf,
     handle: Arc<dyn DiskFile>,
     seed: u32,
+    /// How long it was when it was begun.
+    filled: u64,
     /// Where the next write goes; 0 = the header is still to be written.
     offset: u64,
     /// So much of it is on the disk.
@@ -71,7 +73,8 @@ impl OpenLog {
         let mut front = Vec::with_capacity(FRONT);
         if self.offset == 0 {
             let (kind, file, store) = (Kind::Log, self.file, shared.store_id);
-            let header = FileHeader { kind, file, store, first: lsn, before, count: 0 };
+            let count = file_header::filled(self.filled);
+            let header = FileHeader { kind, file, store, first: lsn, before, count };
             front.extend_from_slice(&header.encode());
         }
         let mark = front.len();
@@ -282,6 +285,7 @@ impl LogWriter {
         }
         let Ready { file, path, handle } =
             self.shared.with_patience(|| self.shared.pool.next(&*self.shared.disk))?;
+        let filled = handle.len().or_failure("look at", &path)?;
         let mut index = self.shared.index.lock();
         index.logs.insert(file, Arc::clone(&handle));
         let files = index.logs.len();
@@ -290,7 +294,8 @@ impl LogWriter {
             self.shared.inbox.block(Block::Files, true);
         }
         self.shared.bell.ring();
-        self.open = Some(OpenLog { file, path, handle, seed: seed(file), offset: 0, synced: 0 });
+        let seed = seed(file);
+        self.open = Some(OpenLog { file, path, handle, seed, filled, offset: 0, synced: 0 });
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Which files a data directory has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{LogFile, Recovery};
 use crate::store::disk::{Disk, read_whole};
@@ -69,6 +69,7 @@ impl Recovery<'_> {
         let names = disk.list(&dir).tried("list", &dir)?;
         let numbers = names.iter().filter_map(|name| log::number(name));
         let mut logs: Vec<LogFile> = Vec::new();
+        let mut blank = Vec::new();
         // From the newest on: only there can be files that were never begun.
         for file in numbers.collect::<Vec<_>>().into_iter().rev() {
             let path = log::path(&options.dir, file);
@@ -82,7 +83,7 @@ impl Recovery<'_> {
                 Ok(_) | Err(NoHeader::Blank | NoHeader::Damaged) => {
                     let bytes = read_whole(&*handle).tried("read", &path)?;
                     if logs.is_empty() && !was_in_use(&bytes, seed(file)) {
-                        disk.remove(&path).tried("remove", &path)?;
+                        blank.push((file, path));
                         continue;
                     }
                     let error =
@@ -99,6 +100,21 @@ impl Recovery<'_> {
             logs.push(LogFile { file, path, handle, header });
         }
         logs.reverse();
+        self.expect_no_gap(logs.last().map_or(0, |log| log.file), &blank)?;
+        for (_, path) in blank {
+            disk.remove(&path).tried("remove", &path)?;
+        }
         Ok(logs)
+    }
+
+    /// Files are made ready in the order of their numbers: between the newest that was in use and
+    /// the first that was not there is none. If one is gone, so are the last messages.
+    fn expect_no_gap(&mut self, newest: u64, blank: &[(u64, PathBuf)]) -> Result<(), CannotOpen> {
+        match blank.last() {
+            Some((first, _)) if *first != newest + 1 => {
+                self.forgive(CannotOpen::Missing(log::path(&self.options.dir, first - 1)))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::catalog::Catalog;
 use super::disk::{Disk, DiskFile, read_whole};
 use super::error::{CannotOpen, Tried};
 use super::format::file_header::{self, FileHeader, StoreId, seed};
+use super::format::read::Flaw;
 use super::index::Index;
 use super::janitor::snapshot_dir;
 use super::options::Options;
@@ -122,6 +123,7 @@ impl Recovery<'_> {
             let end = next.and_then(|next| next.header).map(|header| header.before);
             let bytes = read_whole(&*log.handle).tried("read", &log.path)?;
             let mut from = file_header::LEN as u64;
+            let mut whole = true;
             loop {
                 let apply = |raw: &_, offset| index.apply(raw, log.file, offset);
                 let (done, damage) = replay(&bytes, seed(log.file), from, end, apply);
@@ -132,6 +134,7 @@ impl Recovery<'_> {
                     oldest = Some(done.oldest);
                 }
                 let Some(damage) = damage else { break };
+                whole = false;
                 let error = CannotOpen::Damaged {
                     path: log.path.clone(),
                     offset: damage.offset,
@@ -140,6 +143,12 @@ impl Recovery<'_> {
                 self.forgive(error)?;
                 let Some(resume) = damage.resume else { break };
                 from = resume;
+            }
+            // What a torn end and a shortened file have lost looks the same from inside.
+            let least = log.header.as_ref().map_or(0, file_header::least_len);
+            if whole && (bytes.len() as u64) < least {
+                let (path, offset) = (log.path.clone(), bytes.len() as u64);
+                self.forgive(CannotOpen::Damaged { path, offset, flaw: Flaw::Short })?;
             }
             tracing::debug!(file = %log.path.display(), records, "read a file of the log");
         }

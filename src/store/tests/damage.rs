@@ -96,6 +96,58 @@ fn a_missing_file_shows() {
     }
 }
 
+/// A store whose files were filled ahead, as they are on real disks; and its newest log file. It was
+/// killed, so that nothing says where the log ended.
+fn killed() -> (FakeDisk, PathBuf) {
+    let disk = FakeDisk::default();
+    let mut hand = open(&disk);
+    for position in 0..100 {
+        hand.tidy_all();
+        hand.publish(1, position, &[position as u8; 100]);
+        hand.commit(true);
+    }
+    hand.tidy_all();
+    let blank = |path: &PathBuf| disk.bytes(path)[..64] == [0; 64];
+    let newest = logs(&disk).into_iter().rev().find(|path| !blank(path)).unwrap();
+    assert!(logs(&disk).last() != Some(&newest), "there are files that are ready");
+    (disk.after_kill(), newest)
+}
+
+#[test]
+fn the_newest_file_cut_short_shows() {
+    let (disk, newest) = killed();
+    let sound = open(&disk.after_kill()).all(1);
+    assert_eq!(sound.len(), 100);
+    for keep in (64..disk.bytes(&newest).len()).step_by(101) {
+        let disk = disk.after_kill();
+        disk.damage(&newest, |bytes| bytes.truncate(keep));
+        let text = refused(&disk);
+        assert!(text.contains(newest.to_str().unwrap()), "{text}");
+        assert!(text.contains("shorter") || text.contains("at byte"), "{text}");
+        let left = salvage(&disk).all(1);
+        assert!(left.len() >= 50 && left.iter().all(|one| sound.get(one.0) == Some(one.1)));
+    }
+}
+
+#[test]
+fn the_newest_file_missing_shows() {
+    let (disk, newest) = killed();
+    disk.remove(&newest).unwrap();
+    // And it still does at the second attempt.
+    for _ in 0..2 {
+        let text = refused(&disk);
+        assert!(text.contains(newest.to_str().unwrap()) && text.contains("missing"), "{text}");
+    }
+    let mut hand = salvage(&disk);
+    assert!((50..100).contains(&hand.all(1).len()));
+    hand.publish(1, 1000, b"after");
+    hand.commit(true);
+    let all = hand.all(1);
+    hand.tidy_all();
+    hand.stop();
+    assert_eq!(open(&disk.after_kill()).all(1), all);
+}
+
 #[test]
 fn a_torn_end_is_no_damage() {
     let disk = FakeDisk::default();
