@@ -21,13 +21,17 @@ pub(super) fn around(routes: Router<Arc<Api>>, api: &Arc<Api>) -> Router<Arc<Api
     routes.fallback(async || Problem::not_found()).layer(CompressionLayer::new())
 }
 
+/// The path had a slash at its end, which is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EndedInSlash;
+
 /// Makes a path what the routes expect: no slash at its end, and no percent sign that stands for
-/// nothing (which is refused). Whoever does not take JSON is refused as well.
+/// nothing (which is refused). Whoever asks the API and does not take JSON is refused as well.
 pub(super) fn normalise(request: &mut Request) -> Option<Response> {
-    if !takes_json(request.headers()) {
+    let path = request.uri().path();
+    if path.split('/').any(|part| part == "api") && !takes_json(request.headers()) {
         return Some(StatusCode::NOT_ACCEPTABLE.into_response());
     }
-    let path = request.uri().path();
     if !is_well_encoded(path) {
         return Some(Problem::bad_request("malformed percent-encoding").into_response());
     }
@@ -36,6 +40,7 @@ pub(super) fn normalise(request: &mut Request) -> Option<Response> {
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         if let Ok(uri) = format!("{trimmed}{query}").parse::<Uri>() {
             *request.uri_mut() = uri;
+            request.extensions_mut().insert(EndedInSlash);
         }
     }
     None

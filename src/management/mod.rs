@@ -12,6 +12,7 @@ mod caller;
 mod channels;
 mod connections;
 mod consumers;
+mod dashboard;
 mod definitions;
 mod exchanges;
 mod features;
@@ -70,5 +71,8 @@ fn routes() -> Router<Arc<Api>> {
         .merge(features::routes())
         .merge(logs::routes())
         .merge(health::routes());
-    Router::new().route("/health", get(health::liveness)).nest("/api", api)
+    Router::new()
+        .route("/health", get(health::liveness))
+        .merge(dashboard::routes())
+        .nest("/api", api)
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod http;
 
+mod dashboard;
 mod definitions;
 mod hostile;
 mod lists;

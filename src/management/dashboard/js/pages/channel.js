@@ -1,0 +1,27 @@
+// One channel: its rates, its consumers, what it holds.
+import { html } from "../core/view.js";
+import { get, path } from "../core/api.js";
+import { rate, whole } from "../core/format.js";
+import { usePoll } from "../core/poll.js";
+import { link } from "../core/route.js";
+import { range, useStore } from "../core/store.js";
+import { Badge, Facts, Head, Loaded, Panel, State, Tile } from "../ui/bits.js";
+import { ages, MessageRates, Range } from "../ui/chart.js";
+import { ConnectionLink, QueueLink } from "../ui/links.js";
+
+export default function Channel({ parts: [name] }) {
+  const seconds = useStore(range);
+  const seen = usePoll((signal) => get(path`channels/${name}`, ages(seconds, "msg_rates"), { signal }), [name, seconds]);
+  return html`<${Loaded} from=${seen}>${(channel) => html`
+    <${Head} trail=${[["Channels", "#/channels"], [channel.connection_details.name, link("connections", channel.connection_details.name)]]} title="Channel ${channel.number}" badges=${html`<${State} state=${channel.state} />${channel.confirm && html`<${Badge} title="Publishes are confirmed">confirm</>`}${channel.transactional && html`<${Badge}>transactional</>`}`}><${Range} /></>
+    <div class="tiles">
+      <${Tile} label="Unacked" value=${whole(channel.messages_unacknowledged)} />
+      <${Tile} label="Unconfirmed" value=${whole(channel.messages_unconfirmed)} />
+      <${Tile} label="Uncommitted" value=${whole(channel.messages_uncommitted)} note=${channel.acks_uncommitted ? `and ${channel.acks_uncommitted} acks` : undefined} />
+      <${Tile} label="Prefetch" value=${channel.prefetch_count ? whole(channel.prefetch_count) : "–"} note=${channel.global_prefetch_count ? `${channel.global_prefetch_count} for the channel` : undefined} />
+      <${Tile} label="Consumers" value=${whole(channel.consumer_count)} />
+    </div>
+    <${Panel}><${MessageRates} stats=${channel.message_stats} format=${rate} /></>
+    <${Panel} title="Consumers" class="flush">${channel.consumer_details.length ? html`<div class="scroll bare" tabindex="0" role="region" aria-label="Consumers"><table><thead><tr><th>Queue</th><th>Tag</th><th class="right">Prefetch</th><th>Ack</th></tr></thead><tbody>${channel.consumer_details.map((each) => html`<tr key=${each.consumer_tag}><td class="main"><${QueueLink} vhost=${each.queue.vhost} name=${each.queue.name} /></td><td class="mono">${each.consumer_tag}</td><td class="right">${each.prefetch_count || "no limit"}</td><td>${each.ack_required ? "yes" : "no"}</td></tr>`)}</tbody></table></div>` : html`<p class="note pad">It has none.</p>`}</>
+    <${Panel} title="Details"><${Facts} rows=${[["Connection", html`<${ConnectionLink} name=${channel.connection_details.name} />`], ["User", channel.user], ["Vhost", html`<a href=${link("vhosts", channel.vhost)}>${channel.vhost}</a>`], ["Idle since", channel.idle_since]]} /></>`}</>`;
+}
