@@ -21,7 +21,7 @@ USER warren
 WORKDIR /var/lib/warren
 VOLUME /var/lib/warren
 ENV WARREN_DATA_DIR=/var/lib/warren/data
-EXPOSE 5672 15672
+EXPOSE 5672 15672 15692
 # The image has no curl, and needs none.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/15672 && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"]
 ENTRYPOINT ["warren", "--config", "/etc/warren/config.toml"]

@@ -22,6 +22,7 @@ async fn main() -> anyhow::Result<()> {
     config.http.bind = Ipv4Addr::LOCALHOST.into();
     config.amqp.port = 0; // whichever is free
     config.http.port = 0;
+    config.prometheus.port = 0;
     let broker = Server::start(config).await?;
     let url = format!("amqp://guest:guest@{}", broker.amqp_address());
     println!("a broker for this test: {url}");

@@ -4,6 +4,7 @@
 //! The command line wins over the environment, the environment over the file. Handed down as
 //! values, never a global: several brokers may run in one process.
 
+mod prometheus;
 mod security;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use prometheus::PrometheusConfig;
 pub use security::{ExternalLogin, Mechanism, TlsConfig, TlsVersion, VerifyPeer};
 
 /// All settings. `config.toml` in the repository says when to change which.
@@ -24,6 +26,8 @@ pub struct Config {
     pub amqp: AmqpConfig,
     /// The HTTP port.
     pub http: HttpConfig,
+    /// Metrics for Prometheus.
+    pub prometheus: PrometheusConfig,
     /// How much of what.
     pub limits: LimitsConfig,
     /// What a new broker starts with.

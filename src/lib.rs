@@ -54,6 +54,10 @@ pub mod net;
 
 pub mod metrics;
 
+pub mod web;
+
+pub mod prometheus;
+
 pub mod management;
 
 pub mod perf;

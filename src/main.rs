@@ -59,6 +59,9 @@ struct ServeArguments {
     /// The HTTP port; 0 lets the system choose.
     #[arg(long, value_name = "P")]
     http_port: Option<u16>,
+    /// The port of metrics; 0 lets the system choose. With --http-port, 20 above that by default.
+    #[arg(long, value_name = "P")]
+    prometheus_port: Option<u16>,
     /// Start on a damaged data directory, without what cannot be read. What is lost is logged.
     #[arg(long)]
     salvage: bool,
@@ -122,6 +125,7 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         tracing::info!(
             amqp = %server.amqp_address(),
             http = %server.http_address(),
+            prometheus = %server.prometheus_address(),
             version = env!("CARGO_PKG_VERSION"),
             "Warren is ready"
         );
@@ -150,10 +154,16 @@ fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
     if let Some(bind) = arguments.bind {
         config.amqp.bind = bind;
         config.http.bind = bind;
+        config.prometheus.bind = bind;
     }
     config.data.salvage = arguments.salvage;
     config.amqp.port = arguments.amqp_port.unwrap_or(config.amqp.port);
-    config.http.port = arguments.http_port.unwrap_or(config.http.port);
+    if let Some(port) = arguments.http_port {
+        config.http.port = port;
+        // 20 above, as RabbitMQ's ports are.
+        config.prometheus.port = if port == 0 { 0 } else { port.saturating_add(20) };
+    }
+    config.prometheus.port = arguments.prometheus_port.unwrap_or(config.prometheus.port);
     Ok(config)
 }
 

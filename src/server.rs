@@ -5,6 +5,7 @@
 //! let mut config = warren::config::Config::default();
 //! config.amqp.port = 0; // whichever is free
 //! config.http.port = 0;
+//! config.prometheus.port = 0;
 //! let server = warren::server::Server::start(config).await?;
 //! println!("amqp://guest:guest@{}", server.amqp_address());
 //! server.stop().await;
@@ -27,10 +28,11 @@ use crate::config::Config;
 use crate::logs::Logs;
 use crate::management::{Api, CannotLoad};
 use crate::metrics::sampler::Sampler;
+use crate::prometheus::Exporter;
 use crate::protocol::fault::Fault;
 use crate::store::{CannotOpen, Failure};
 use crate::transport::{BadRange, BadTls, Ranges, Tls, Transport};
-use crate::{management, net};
+use crate::{management, net, prometheus};
 
 /// How often it is looked whether there is room for messages in memory and on the disk, and
 /// whether the store is well.
@@ -44,6 +46,7 @@ pub struct Server {
     tls_address: Option<SocketAddr>,
     tls: Option<Arc<Tls>>,
     http_address: SocketAddr,
+    prometheus_address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -93,6 +96,11 @@ impl Server {
         let amqp_address = amqp_listener.local_addr().map_err(port("AMQP", amqp))?;
         let http_listener = TcpListener::bind(http).await.map_err(port("HTTP", http))?;
         let http_address = http_listener.local_addr().map_err(port("HTTP", http))?;
+        let scraped = SocketAddr::new(config.prometheus.bind, config.prometheus.port);
+        let prometheus_listener =
+            TcpListener::bind(scraped).await.map_err(port("Prometheus", scraped))?;
+        let prometheus_address =
+            prometheus_listener.local_addr().map_err(port("Prometheus", scraped))?;
         let proxies = Ranges::parse(&config.amqp.proxies).map_err(CannotStart::Proxies)?;
         let timeout = Duration::from_secs(config.tls.handshake_timeout);
         let plain = Transport { proxies, tls: None, timeout };
@@ -108,9 +116,13 @@ impl Server {
         if !definitions.as_os_str().is_empty() {
             api.load_definitions(definitions).await?;
         }
+        let exporter = Arc::new(Exporter::new(Arc::clone(&broker), Arc::clone(&sampler)));
+        // Proxies are believed on AMQP's ports only.
+        let unproxied = Transport { proxies: Ranges::default(), ..plain.clone() };
         let mut tasks = vec![
             tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), plain.clone())),
-            tokio::spawn(management::serve(http_listener, api)),
+            tokio::spawn(management::serve(http_listener, unproxied.clone(), api)),
+            tokio::spawn(prometheus::serve(prometheus_listener, unproxied, exporter)),
             tokio::spawn(sampler.run(Arc::clone(&broker))),
             tokio::spawn(watch_room(Arc::clone(&broker))),
             tokio::spawn(run_clock(Arc::clone(&broker))),
@@ -124,7 +136,16 @@ impl Server {
             let accept = net::listener::accept(listener, Arc::clone(&broker), encrypted);
             tasks.push(tokio::spawn(accept));
         }
-        Ok(Self { broker, logs, amqp_address, tls_address, http_address, tls, tasks })
+        Ok(Self {
+            broker,
+            logs,
+            amqp_address,
+            tls_address,
+            http_address,
+            prometheus_address,
+            tls,
+            tasks,
+        })
     }
 
     /// Where AMQP clients connect to.
@@ -145,6 +166,11 @@ impl Server {
     /// Where the HTTP port is.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
+    }
+
+    /// Where the metrics are.
+    pub fn prometheus_address(&self) -> SocketAddr {
+        self.prometheus_address
     }
 
     /// The broker itself.

@@ -27,14 +27,20 @@ const MAY_USE: &[(&str, &str)] = &[
          transport auth",
     ),
     ("net", "names message wire protocol queue config store transport auth broker"),
-    ("metrics", "names broker"),
+    ("metrics", "names queue broker"),
+    ("web", "transport"),
+    ("prometheus", "topology auth transport broker metrics web"),
     (
         "management",
-        "names message wire protocol routing queue policy topology config logs store auth broker \
-         metrics",
+        "names message wire protocol routing queue policy topology config logs store transport \
+         auth broker metrics web",
     ),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
-    ("server", "names protocol config logs store transport auth broker net metrics management"),
+    (
+        "server",
+        "names protocol config logs store transport auth broker net metrics \
+         prometheus management",
+    ),
     ("main", "config logs perf server store"),
     ("lib", ""),
 ];

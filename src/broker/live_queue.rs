@@ -119,6 +119,8 @@ pub struct Counts {
     pub in_memory: usize,
     /// What it has counted.
     pub counters: Counters,
+    /// What kind of queue it is.
+    pub kind: QueueKind,
 }
 
 /// What a turn left to be done after the lock.
@@ -513,6 +515,7 @@ impl LiveQueue {
             bytes_in_memory: core.queue.bytes_in_memory(),
             in_memory: core.queue.messages_in_memory(),
             counters: core.queue.counters(),
+            kind: core.queue.settings().map(|settings| settings.kind).unwrap_or_default(),
         }
     }
 

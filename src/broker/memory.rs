@@ -27,6 +27,11 @@ impl BufferPool {
         self.free.lock().pop().unwrap_or_default()
     }
 
+    /// Bytes that wait here to be used again.
+    pub fn held(&self) -> u64 {
+        self.free.lock().iter().map(|buffer| buffer.capacity() as u64).sum()
+    }
+
     /// Takes a buffer back.
     pub fn give(&self, buffer: Vec<u8>) {
         if (SMALL..=LARGE).contains(&buffer.capacity()) {

@@ -30,6 +30,23 @@ impl MessageStats {
         self.deliver + self.deliver_no_ack + self.get + self.get_no_ack
     }
 
+    /// The larger one of each number.
+    pub fn max(&self, other: &Self) -> Self {
+        Self {
+            publish: self.publish.max(other.publish),
+            confirm: self.confirm.max(other.confirm),
+            return_unroutable: self.return_unroutable.max(other.return_unroutable),
+            drop_unroutable: self.drop_unroutable.max(other.drop_unroutable),
+            deliver: self.deliver.max(other.deliver),
+            deliver_no_ack: self.deliver_no_ack.max(other.deliver_no_ack),
+            get: self.get.max(other.get),
+            get_no_ack: self.get_no_ack.max(other.get_no_ack),
+            get_empty: self.get_empty.max(other.get_empty),
+            redeliver: self.redeliver.max(other.redeliver),
+            ack: self.ack.max(other.ack),
+        }
+    }
+
     /// Adds what others have counted.
     pub fn add(&mut self, other: &Self) {
         self.publish += other.publish;

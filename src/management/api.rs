@@ -9,14 +9,13 @@ use crate::broker::access::Access;
 use crate::broker::vhost::Vhost;
 use crate::config::HttpConfig;
 use crate::logs::Logs;
+pub(super) use crate::metrics::RABBITMQ_VERSION;
+use crate::metrics::machine::node_name;
 use crate::metrics::sampler::Sampler;
 use crate::names::LogPosition;
 
 use super::caller::Caller;
 use super::problem::Problem;
-
-/// RabbitMQ's version that clients are told: the one whose behaviour this is.
-pub(super) const RABBITMQ_VERSION: &str = "4.3.6";
 
 /// What the endpoints work on.
 pub struct Api {
@@ -40,7 +39,7 @@ impl Api {
         amqp: SocketAddr,
         http: SocketAddr,
     ) -> Self {
-        let node = super::machine::node_name();
+        let node = node_name();
         Self { broker, sampler, logs, node, amqp, http }
     }
 

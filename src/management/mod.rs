@@ -21,7 +21,6 @@ mod health;
 mod limits;
 pub mod listing;
 mod logs;
-mod machine;
 mod messages;
 mod middleware;
 mod nodes;

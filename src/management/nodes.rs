@@ -14,9 +14,10 @@ use super::api::{Api, RABBITMQ_VERSION};
 use super::caller::Monitor;
 use super::fields::{Named, Query};
 use super::listing::Ages;
-use super::machine::Usage;
 use super::overview::{AUTH_MECHANISMS, Context, EXCHANGE_TYPES, Plugin, churn_rates, contexts};
 use super::problem::Problem;
+use crate::metrics::machine::Usage;
+use crate::metrics::memory::Breakdown;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -148,47 +149,20 @@ async fn one(
     Ok(columns(&view(&api, &query.ages), &query))
 }
 
-/// What memory is used for, by RabbitMQ's names.
-fn breakdown(api: &Api) -> Vec<(&'static str, u64)> {
-    let total = Usage::now(&api.broker.config.data.dir).memory;
-    let messages = (api.broker.shared.memory.used() as u64).min(total);
-    let nothing = [
-        "connection_readers",
-        "connection_writers",
-        "connection_channels",
-        "connection_other",
-        "quorum_queue_procs",
-        "quorum_queue_dlx_procs",
-        "stream_queue_procs",
-        "stream_queue_replica_reader_procs",
-        "stream_queue_coordinator_procs",
-        "plugins",
-        "metadata_store",
-        "metrics",
-        "mgmt_db",
-        "mnesia",
-        "quorum_ets",
-        "metadata_store_ets",
-        "other_ets",
-        "binary",
-        "msg_index",
-        "code",
-        "atom",
-        "other_system",
-        "allocated_unused",
-        "reserved_unallocated",
-    ];
-    let mut all = vec![("queue_procs", messages), ("other_proc", total - messages)];
-    all.extend(nothing.map(|name| (name, 0)));
-    all
+/// What memory is used for. It looks at all queues.
+async fn breakdown(api: &Arc<Api>) -> Breakdown {
+    let api = Arc::clone(api);
+    let looked = tokio::task::spawn_blocking(move || Breakdown::look(&api.broker, &api.sampler));
+    looked.await.expect("a look does not panic and is not cancelled")
 }
 
 async fn memory(State(api): State<Arc<Api>>, _: Monitor, Named(name): Named<String>) -> Answer {
     must_be_here(&api, &name)?;
-    let parts = breakdown(&api);
-    let total: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
+    let breakdown = breakdown(&api).await;
+    let total = breakdown.total;
+    let parts = breakdown.parts().iter();
     let mut memory: Map<_, _> =
-        parts.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.into())).collect();
+        parts.map(|part| (part.name.to_owned(), part.bytes.into())).collect();
     memory.insert("strategy".into(), "rss".into());
     memory.insert("total".into(), json!({"rss": total, "allocated": total, "erlang": total}));
     Ok(object(&json!({"memory": memory})))
@@ -200,11 +174,12 @@ async fn relative_memory(
     Named(name): Named<String>,
 ) -> Answer {
     must_be_here(&api, &name)?;
-    let parts = breakdown(&api);
-    let total: u64 = parts.iter().map(|(_, bytes)| bytes).sum::<u64>().max(1);
+    let breakdown = breakdown(&api).await;
+    let total = breakdown.total.max(1);
     let share = |bytes: u64| (bytes * 100).div_ceil(total);
+    let parts = breakdown.parts().iter();
     let mut memory: Map<String, Value> =
-        parts.into_iter().map(|(name, bytes)| (name.to_owned(), share(bytes).into())).collect();
+        parts.map(|part| (part.name.to_owned(), share(part.bytes).into())).collect();
     memory.insert("total".into(), 100.into());
     Ok(object(&json!({"memory": memory})))
 }

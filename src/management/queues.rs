@@ -108,8 +108,6 @@ struct QueuePage {
 }
 
 fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
-    // A queue keeps no more in memory than it has bytes in; what a queue itself costs is little.
-    let memory = counts.bytes_in_memory + 64 * counts.in_memory as u64 + 600;
     let waits = counts.ready > 0;
     let capacity = if waits || counts.consumers == 0 { 0.0 } else { 1.0 };
     Stats {
@@ -120,7 +118,7 @@ fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
         message_bytes_unacknowledged: counts.unacked_bytes,
         message_bytes_ram: counts.bytes_in_memory,
         message_bytes_persistent: 0,
-        memory,
+        memory: counts.memory(),
         consumers: counts.consumers,
         consumer_utilisation: capacity,
         consumer_capacity: capacity,

@@ -55,6 +55,12 @@ impl<const N: usize> History<N> {
         Self { tiers: vec![VecDeque::new(); TIERS.len()], fine: TIERS[0].1 }
     }
 
+    /// Bytes of memory that it takes.
+    pub fn memory(&self) -> u64 {
+        let samples: usize = self.tiers.iter().map(VecDeque::capacity).sum();
+        (size_of::<Self>() + samples * size_of::<Sample<N>>()) as u64
+    }
+
     /// Somebody looks: from now on ten minutes are kept.
     pub fn watch(&mut self) {
         self.fine = TIERS[0].1;

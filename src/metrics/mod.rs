@@ -6,4 +6,9 @@
 
 pub mod figures;
 pub mod history;
+pub mod machine;
+pub mod memory;
 pub mod sampler;
+
+/// RabbitMQ's version that tools are told: the one whose behaviour this is.
+pub const RABBITMQ_VERSION: &str = "4.3.6";

@@ -45,6 +45,18 @@ pub struct Seen {
     pub connections: HashMap<ConnectionId, History<2>>,
 }
 
+impl Seen {
+    /// Bytes of memory that all histories take.
+    pub fn memory(&self) -> u64 {
+        fn of<K, const N: usize>(all: &HashMap<K, History<N>>) -> u64 {
+            all.values().map(History::memory).sum()
+        }
+        let whole = self.overall.0.memory() + self.churn.0.memory();
+        let vhosts = of(&self.vhosts) + of(&self.vhost_bytes);
+        whole + vhosts + of(&self.queues) + of(&self.channels) + of(&self.connections)
+    }
+}
+
 /// A history that goes back for a day.
 pub struct Long<const N: usize>(pub History<N>);
 

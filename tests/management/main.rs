@@ -14,6 +14,7 @@ mod live;
 mod logs;
 mod messages;
 mod policies;
+mod prometheus;
 mod rates;
 mod refusals;
 mod users;

@@ -37,8 +37,10 @@ impl TestBroker {
         let mut config = Config::default();
         config.amqp.bind = Ipv4Addr::LOCALHOST.into();
         config.http.bind = Ipv4Addr::LOCALHOST.into();
+        config.prometheus.bind = Ipv4Addr::LOCALHOST.into();
         config.amqp.port = 0;
         config.http.port = 0;
+        config.prometheus.port = 0;
         config.data.dir.clone_from(&directory);
         if let Ok(durability) = std::env::var("WARREN_TEST_DURABILITY") {
             config.data.durability =

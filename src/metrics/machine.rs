@@ -5,22 +5,22 @@ use std::path::Path;
 
 /// What the process uses, and what it may use.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
+pub struct Usage {
     /// Bytes of memory that it holds (resident).
-    pub(super) memory: u64,
+    pub memory: u64,
     /// Open file descriptors.
-    pub(super) descriptors: u64,
+    pub descriptors: u64,
     /// How many there may be.
-    pub(super) descriptors_limit: u64,
+    pub descriptors_limit: u64,
     /// Bytes that are free where the data directory is.
-    pub(super) disk_free: u64,
+    pub disk_free: u64,
     /// Runs of other tasks that it had to make room for.
-    pub(super) context_switches: u64,
+    pub context_switches: u64,
 }
 
 impl Usage {
     /// Looks. A number that the system does not tell is 0.
-    pub(super) fn now(data: &Path) -> Self {
+    pub fn now(data: &Path) -> Self {
         Self {
             memory: resident_memory().unwrap_or(0),
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64),
@@ -32,17 +32,23 @@ impl Usage {
 }
 
 /// What a node is called: `warren@` and the machine's name.
-pub(super) fn node_name() -> String {
+pub fn node_name() -> String {
     let uname = rustix::system::uname();
     let host = uname.nodename().to_string_lossy();
     let host = host.split('.').next().filter(|host| !host.is_empty()).unwrap_or("localhost");
     format!("warren@{host}")
 }
 
-fn resident_memory() -> Option<u64> {
+/// Bytes of memory that the process holds.
+pub fn resident_memory() -> Option<u64> {
     let pages = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
+}
+
+/// Bytes of the program and its libraries that are in memory.
+pub fn code_memory() -> Option<u64> {
+    Some(status("RssFile:")? * 1024)
 }
 
 fn descriptors_limit() -> Option<u64> {
@@ -52,12 +58,14 @@ fn descriptors_limit() -> Option<u64> {
 }
 
 fn context_switches() -> Option<u64> {
+    Some(status("voluntary_ctxt_switches:")? + status("nonvoluntary_ctxt_switches:")?)
+}
+
+/// One number of what the system says of this process.
+fn status(name: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let of = |name: &str| -> Option<u64> {
-        let line = status.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    };
-    Some(of("voluntary_ctxt_switches")? + of("nonvoluntary_ctxt_switches")?)
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Bytes that are free where a directory is, or will be.
