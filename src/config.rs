@@ -4,6 +4,7 @@
 //! The command line wins over the environment, the environment over the file. Handed down as
 //! values, never a global: several brokers may run in one process.
 
+mod memory;
 mod prometheus;
 mod security;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use memory::memory_limit;
 pub use prometheus::PrometheusConfig;
 pub use security::{ExternalLogin, Mechanism, TlsConfig, TlsVersion, VerifyPeer};
 
@@ -157,6 +159,10 @@ pub struct LimitsConfig {
     /// Bytes of messages in memory beyond which publishers wait, as a share of the memory there
     /// is.
     pub message_memory: f64,
+    /// Bytes of the whole process beyond which publishers wait, as a share of the memory there is.
+    pub memory_watermark: f64,
+    /// The same in bytes; 0: the share counts.
+    pub memory_watermark_bytes: u64,
     /// Free bytes on the data directory's disk below which publishers wait; 0: only when it is full.
     pub disk_free: u64,
     /// Bytes that may wait for a client that does not read, before its consumers get no more.
@@ -320,6 +326,8 @@ impl Default for LimitsConfig {
         Self {
             max_message_size: 16 * 1024 * 1024,
             message_memory: 0.4,
+            memory_watermark: 0.6,
+            memory_watermark_bytes: 0,
             disk_free: 50_000_000,
             outbox: 256 * 1024,
             read_buffer: 256 * 1024,
@@ -459,10 +467,14 @@ impl Config {
             let why = "must be more than data.log_files by 4 or more";
             return bad("data.most_log_files", most_log_files.to_string(), why);
         }
-        let share = self.limits.message_memory;
-        if !(share > 0.0 && share <= 1.0) {
+        let LimitsConfig { message_memory, memory_watermark, .. } = self.limits;
+        if !(message_memory > 0.0 && message_memory <= 1.0) {
             let why = "must be more than 0 and at most 1";
-            return bad("limits.message_memory", share.to_string(), why);
+            return bad("limits.message_memory", message_memory.to_string(), why);
+        }
+        if !(0.0..=1.0).contains(&memory_watermark) {
+            let value = memory_watermark.to_string();
+            return bad("limits.memory_watermark", value, "must be from 0 to 1");
         }
         if self.limits.read_buffer < 4096 {
             let value = self.limits.read_buffer.to_string();
@@ -470,27 +482,6 @@ impl Config {
         }
         Ok(())
     }
-}
-
-impl LimitsConfig {
-    /// Bytes of messages in memory beyond which publishers wait.
-    pub fn message_memory_bytes(&self) -> usize {
-        (memory_limit() as f64 * self.message_memory) as usize
-    }
-}
-
-/// The memory that this process may use: its cgroup's limit, or what the machine has.
-fn memory_limit() -> u64 {
-    let number =
-        |file: &str| -> Option<u64> { std::fs::read_to_string(file).ok()?.trim().parse().ok() };
-    let machine = || -> Option<u64> {
-        let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let line = info.lines().find(|line| line.starts_with("MemTotal:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
-    };
-    let machine = machine().unwrap_or(4 << 30);
-    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    groups.iter().filter_map(|file| number(file)).fold(machine, u64::min)
 }
 
 /// Replaces each setting that has an environment variable.

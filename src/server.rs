@@ -27,6 +27,7 @@ use crate::broker::{Broker, schedule};
 use crate::config::Config;
 use crate::logs::Logs;
 use crate::management::{Api, CannotLoad};
+use crate::metrics::machine::resident_memory;
 use crate::metrics::sampler::Sampler;
 use crate::prometheus::Exporter;
 use crate::protocol::fault::Fault;
@@ -235,15 +236,22 @@ async fn take_dead_letters(broker: Arc<Broker>) {
     shared.dead_letters.run(|| shared.clock.now()).await;
 }
 
-/// Looks at the disk, tells publishers that wait what they wait for, and wakes them once there is
+/// Looks at memory and disk, tells publishers that wait what they wait for, and wakes them once there is
 /// room.
 async fn watch_room(broker: Arc<Broker>) {
-    let (shared, mut low) = (&broker.shared, false);
+    let (shared, mut low, mut over) = (&broker.shared, false, false);
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         shared.look_at_the_disk();
+        if let Some(resident) = resident_memory() {
+            shared.watermark.found(resident, shared.memory.used() as u64);
+        }
+        if shared.watermark.is_over() != over {
+            over = !over;
+            say_how_memory_is(&broker, over);
+        }
         if shared.disk.is_low() != low {
             low = !low;
             say_how_the_disk_is(&broker, low);
@@ -252,10 +260,23 @@ async fn watch_room(broker: Arc<Broker>) {
         // Not whether it was full at the last look: it may have been full in between, and whoever
         // stopped then waits all the same.
         let memory = &shared.memory;
-        if !shared.disk.is_low() && memory.take_awaited() {
+        if shared.has_room_again() && memory.take_awaited() {
             tracing::info!(bytes = memory.used(), "there is room for messages again");
             broker.peers.wake_all();
         }
+    }
+}
+
+fn say_how_memory_is(broker: &Broker, over: bool) {
+    let (used, limit) = (broker.shared.watermark.used(), broker.shared.watermark.limit());
+    if over {
+        tracing::error!(
+            used,
+            limit,
+            "low on memory: publishers wait until there is room; consumers go on"
+        );
+    } else {
+        tracing::info!(used, limit, "there is memory again");
     }
 }
 

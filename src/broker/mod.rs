@@ -32,6 +32,7 @@ pub mod user_load;
 pub mod vhost;
 pub mod vhost_rules;
 pub mod vhosts;
+pub mod watermark;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,7 @@ use reply_to::ReplyTos;
 use traffic::Churn;
 use user_load::UserLoads;
 use vhost::Vhost;
+use watermark::Watermark;
 
 /// What every vhost and queue of one broker has in common.
 pub struct Shared {
@@ -64,6 +66,8 @@ pub struct Shared {
     pub store: Option<Arc<Store>>,
     /// Bytes of messages that queues hold in memory.
     pub memory: MessageMemory,
+    /// Memory of the whole process.
+    pub watermark: Watermark,
     /// Room on the disk that durable things go to.
     pub disk: DiskSpace,
     /// How much of a stored queue is kept in memory.
@@ -143,7 +147,7 @@ impl Shared {
     /// What there is too little of for publishers to go on, in RabbitMQ's words.
     #[inline]
     pub fn shortage(&self) -> Option<&'static str> {
-        match (self.memory.is_full(), self.disk.is_low()) {
+        match (self.is_low_on_memory(), self.disk.is_low()) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),
@@ -151,9 +155,15 @@ impl Shared {
         }
     }
 
+    /// Whether messages, or the whole process, take more memory than they may.
+    #[inline]
+    pub fn is_low_on_memory(&self) -> bool {
+        self.memory.is_full() || self.watermark.is_over()
+    }
+
     /// Whether publishers that waited may go on.
     pub fn has_room_again(&self) -> bool {
-        self.memory.has_room_again() && !self.disk.is_low()
+        self.memory.has_room_again() && !self.watermark.is_over() && !self.disk.is_low()
     }
 
     /// Sees how much room there is on the disk.
@@ -196,6 +206,7 @@ impl Broker {
         let shared = Shared {
             store,
             memory: MessageMemory::new(config.limits.message_memory_bytes()),
+            watermark: Watermark::new(config.limits.memory_watermark()),
             disk: DiskSpace::new(config.limits.disk_free),
             consumer_timeout: config.limits.consumer_timeout.saturating_mul(1000),
             window: Window {

@@ -82,10 +82,11 @@ async fn node(State(api): State<Arc<Api>>, _: Caller, Named(name): Named<String>
 }
 
 /// The alarms that are up.
-fn raised(api: &Api) -> Vec<Value> {
-    let memory = api.broker.shared.memory.is_full();
-    let raised = memory.then(|| json!({"node": api.node, "resource": "memory"}));
-    raised.into_iter().collect()
+pub(super) fn raised(api: &Api) -> Vec<Value> {
+    let shared = &api.broker.shared;
+    let all = [(shared.is_low_on_memory(), "memory"), (shared.disk.is_low(), "disk")];
+    let up = all.into_iter().filter(|(up, _)| *up);
+    up.map(|(_, resource)| json!({"node": api.node, "resource": resource})).collect()
 }
 
 async fn alarms(State(api): State<Arc<Api>>, _: Caller) -> Answer {

@@ -5,6 +5,7 @@
 //! changed by the same functions that AMQP clients use. Must not know: sockets of AMQP clients,
 //! what queues hold beyond what they report.
 
+mod alarms;
 mod answer;
 mod api;
 mod bindings;
@@ -69,6 +70,7 @@ fn routes() -> Router<Arc<Api>> {
         .merge(definitions::routes())
         .merge(features::routes())
         .merge(logs::routes())
+        .merge(alarms::routes())
         .merge(health::routes());
     Router::new()
         .route("/health", get(health::liveness))

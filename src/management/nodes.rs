@@ -45,7 +45,7 @@ struct NodeView {
     sockets_used: usize,
     sockets_total: u64,
     mem_used: u64,
-    mem_limit: usize,
+    mem_limit: u64,
     mem_alarm: bool,
     mem_calculation_strategy: &'static str,
     disk_free: u64,
@@ -81,7 +81,7 @@ fn view(api: &Api, ages: &Ages) -> NodeView {
     let config = &api.broker.config;
     let usage = Usage::now(&config.data.dir);
     let up = SystemTime::now().duration_since(api.broker.started).unwrap_or_default();
-    let memory = &api.broker.shared.memory;
+    let shared = &api.broker.shared;
     NodeView {
         name: api.node.clone(),
         r#type: "disc",
@@ -99,12 +99,12 @@ fn view(api: &Api, ages: &Ages) -> NodeView {
         sockets_used: api.broker.peers.len(),
         sockets_total: usage.descriptors_limit,
         mem_used: usage.memory,
-        mem_limit: config.limits.message_memory_bytes(),
-        mem_alarm: memory.is_full(),
+        mem_limit: shared.watermark.limit(),
+        mem_alarm: shared.is_low_on_memory(),
         mem_calculation_strategy: "rss",
         disk_free: usage.disk_free,
-        disk_free_limit: 0,
-        disk_free_alarm: false,
+        disk_free_limit: shared.disk.limit(),
+        disk_free_alarm: shared.disk.is_low(),
         rates_mode: "basic",
         context_switches: usage.context_switches,
         rabbitmq_version: RABBITMQ_VERSION,
@@ -128,7 +128,7 @@ fn view(api: &Api, ages: &Ages) -> NodeView {
     }
 }
 
-fn must_be_here(api: &Api, name: &str) -> Result<(), Problem> {
+pub(super) fn must_be_here(api: &Api, name: &str) -> Result<(), Problem> {
     if api.node == name { Ok(()) } else { Err(Problem::not_found()) }
 }
 

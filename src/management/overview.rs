@@ -77,6 +77,8 @@ struct Overview {
     node: String,
     listeners: Vec<Listener>,
     contexts: Vec<Context>,
+    /// Not in RabbitMQ: the alarms that are up, as its health check lists them.
+    alarms: Vec<Value>,
 }
 
 /// For how many seconds samples are kept.
@@ -225,5 +227,6 @@ fn view(api: &Api, caller: &Caller, ages: &Ages) -> Overview {
         node: api.node.clone(),
         listeners: listeners(api),
         contexts: contexts(api),
+        alarms: super::health::raised(api),
     }
 }

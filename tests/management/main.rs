@@ -6,6 +6,7 @@ mod support;
 
 mod http;
 
+mod alarms;
 mod dashboard;
 mod definitions;
 mod hostile;
