@@ -135,6 +135,10 @@ pub struct HttpConfig {
     pub bind: IpAddr,
     /// The port; 0 lets the system choose.
     pub port: u16,
+    /// Whether TLS is spoken too, with the certificates of `[tls]`.
+    pub https: bool,
+    /// The port for that; 0 lets the system choose.
+    pub https_port: u16,
     /// What all paths start with.
     pub path_prefix: String,
     /// The largest request body in bytes.
@@ -311,6 +315,8 @@ impl Default for HttpConfig {
         Self {
             bind: IpAddr::from([0, 0, 0, 0]),
             port: 15672,
+            https: false,
+            https_port: 15671,
             path_prefix: String::new(),
             max_body_size: 10_000_000,
             timeout: 30,

@@ -1,5 +1,7 @@
 //! The `warren` command: arguments → config → server → signal → stop.
 
+mod systemd;
+
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -132,12 +134,18 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         if let Some(amqps) = server.tls_address() {
             tracing::info!(%amqps, "with TLS");
         }
+        if let Some(https) = server.ports().https {
+            tracing::info!(%https, "management with TLS");
+        }
+        systemd::ready();
         let failure = tokio::select! {
             end = wait_for_the_end() => end.map(|()| None)?,
             failure = server.store_failed() => Some(failure),
             never = reload_on_hangup(&server) => match never? {},
+            never = systemd::feed_watchdog() => match never {},
         };
         tracing::info!("stopping");
+        systemd::stopping();
         server.stop().await;
         tracing::info!("stopped");
         failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!("the store has failed: {failure}")))

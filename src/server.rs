@@ -13,12 +13,13 @@
 //! # }
 //! ```
 
+mod listeners;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -26,7 +27,7 @@ use crate::auth::AccountError;
 use crate::broker::{Broker, schedule};
 use crate::config::Config;
 use crate::logs::Logs;
-use crate::management::{Api, CannotLoad};
+use crate::management::{Api, CannotLoad, Ports};
 use crate::metrics::machine::resident_memory;
 use crate::metrics::sampler::Sampler;
 use crate::prometheus::Exporter;
@@ -34,6 +35,7 @@ use crate::protocol::fault::Fault;
 use crate::store::{CannotOpen, Failure};
 use crate::transport::{BadRange, BadTls, Ranges, Tls, Transport};
 use crate::{management, net, prometheus};
+use listeners::{Listener, Listeners};
 
 /// How often it is looked whether there is room for messages in memory and on the disk, and
 /// whether the store is well.
@@ -43,11 +45,8 @@ const WATCH: Duration = Duration::from_millis(50);
 pub struct Server {
     broker: Arc<Broker>,
     logs: Arc<Logs>,
-    amqp_address: SocketAddr,
-    tls_address: Option<SocketAddr>,
+    ports: Ports,
     tls: Option<Arc<Tls>>,
-    http_address: SocketAddr,
-    prometheus_address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -70,6 +69,9 @@ pub enum CannotStart {
     /// Certificates or keys cannot be used.
     #[error(transparent)]
     Tls(#[from] BadTls),
+    /// HTTPS is wanted, and there is no certificate.
+    #[error("{0} = true: tls.certificate names no certificate")]
+    NoCertificate(&'static str),
     /// A proxy's address cannot be read.
     #[error("amqp.proxies: {0}")]
     Proxies(BadRange),
@@ -89,74 +91,63 @@ impl Server {
 
     /// The same, for a process whose log is shown over HTTP.
     pub async fn start_with(config: Config, logs: Arc<Logs>) -> Result<Self, CannotStart> {
-        let amqp = SocketAddr::new(config.amqp.bind, config.amqp.port);
-        let http = SocketAddr::new(config.http.bind, config.http.port);
-        let port = |what, address| move |why| CannotStart::Port { what, address, why };
-        let amqp_listener =
-            net::listener::listen(&config.amqp, config.amqp.port).map_err(port("AMQP", amqp))?;
-        let amqp_address = amqp_listener.local_addr().map_err(port("AMQP", amqp))?;
-        let http_listener = TcpListener::bind(http).await.map_err(port("HTTP", http))?;
-        let http_address = http_listener.local_addr().map_err(port("HTTP", http))?;
-        let scraped = SocketAddr::new(config.prometheus.bind, config.prometheus.port);
-        let prometheus_listener =
-            TcpListener::bind(scraped).await.map_err(port("Prometheus", scraped))?;
-        let prometheus_address =
-            prometheus_listener.local_addr().map_err(port("Prometheus", scraped))?;
         let proxies = Ranges::parse(&config.amqp.proxies).map_err(CannotStart::Proxies)?;
         let timeout = Duration::from_secs(config.tls.handshake_timeout);
-        let plain = Transport { proxies, tls: None, timeout };
         let tls = Tls::load(&config.tls)?.map(Arc::new);
-        let tls_port = tls.as_ref().map(|_| listen_for_tls(&config)).transpose()?;
+        let plain = Transport { proxies, tls: None, timeout };
+        let encrypted = Transport { tls: tls.clone(), ..plain.clone() };
+        let listeners = Listeners::open(&config, tls.is_some()).await?;
+        let ports = listeners.ports()?;
         let broker = Arc::new(Broker::open(config)?);
         broker.auth.begin(&broker.config.defaults)?;
         let sampler = Arc::new(Sampler::default());
         let (for_api, seen) = (Arc::clone(&broker), Arc::clone(&sampler));
-        let api = Api::new(for_api, seen, Arc::clone(&logs), amqp_address, http_address);
+        let api = Api::new(for_api, seen, Arc::clone(&logs), ports);
         let api = Arc::new(api);
         let definitions = &broker.config.definitions.load;
         if !definitions.as_os_str().is_empty() {
             api.load_definitions(definitions).await?;
         }
         let exporter = Arc::new(Exporter::new(Arc::clone(&broker), Arc::clone(&sampler)));
-        // Proxies are believed on AMQP's ports only.
-        let unproxied = Transport { proxies: Ranges::default(), ..plain.clone() };
         let mut tasks = vec![
-            tokio::spawn(net::listener::accept(amqp_listener, Arc::clone(&broker), plain.clone())),
-            tokio::spawn(management::serve(http_listener, unproxied.clone(), api)),
-            tokio::spawn(prometheus::serve(prometheus_listener, unproxied, exporter)),
             tokio::spawn(sampler.run(Arc::clone(&broker))),
             tokio::spawn(watch_room(Arc::clone(&broker))),
             tokio::spawn(run_clock(Arc::clone(&broker))),
             tokio::spawn(take_dead_letters(Arc::clone(&broker))),
             tokio::spawn(schedule::run(Arc::clone(&broker))),
         ];
-        let mut tls_address = None;
-        if let Some((listener, address)) = tls_port {
-            tls_address = Some(address);
-            let encrypted = Transport { tls: tls.clone(), ..plain };
-            let accept = net::listener::accept(listener, Arc::clone(&broker), encrypted);
-            tasks.push(tokio::spawn(accept));
+        for (listener, tls) in listeners.of_each() {
+            let transport = if tls { encrypted.clone() } else { plain.clone() };
+            // Proxies are believed on AMQP's ports only.
+            let http = Transport { proxies: Ranges::default(), ..transport.clone() };
+            tasks.push(match listener {
+                Listener::Amqp(port) => {
+                    tokio::spawn(net::listener::accept(port, Arc::clone(&broker), transport))
+                }
+                Listener::Http(port) => {
+                    tokio::spawn(management::serve(port, http, Arc::clone(&api)))
+                }
+                Listener::Prometheus(port) => {
+                    tokio::spawn(prometheus::serve(port, http, Arc::clone(&exporter)))
+                }
+            });
         }
-        Ok(Self {
-            broker,
-            logs,
-            amqp_address,
-            tls_address,
-            http_address,
-            prometheus_address,
-            tls,
-            tasks,
-        })
+        Ok(Self { broker, logs, ports, tls, tasks })
     }
 
     /// Where AMQP clients connect to.
     pub fn amqp_address(&self) -> SocketAddr {
-        self.amqp_address
+        self.ports.amqp
     }
 
     /// Where AMQP clients connect to with TLS, if they can.
     pub fn tls_address(&self) -> Option<SocketAddr> {
-        self.tls_address
+        self.ports.amqps
+    }
+
+    /// All ports.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     /// Reads certificates and keys again. If they cannot be used, those in use stay.
@@ -166,12 +157,12 @@ impl Server {
 
     /// Where the HTTP port is.
     pub fn http_address(&self) -> SocketAddr {
-        self.http_address
+        self.ports.http
     }
 
     /// Where the metrics are.
     pub fn prometheus_address(&self) -> SocketAddr {
-        self.prometheus_address
+        self.ports.prometheus
     }
 
     /// The broker itself.
@@ -214,15 +205,6 @@ impl Server {
             );
         }
     }
-}
-
-/// Opens the TLS port.
-fn listen_for_tls(config: &Config) -> Result<(TcpListener, SocketAddr), CannotStart> {
-    let address = SocketAddr::new(config.amqp.bind, config.tls.amqp_port);
-    let failed = |why| CannotStart::Port { what: "AMQP TLS", address, why };
-    let listener = net::listener::listen(&config.amqp, config.tls.amqp_port).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }
 
 /// Gives queues their turns when something in them is due.

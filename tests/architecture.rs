@@ -41,7 +41,8 @@ const MAY_USE: &[(&str, &str)] = &[
         "names protocol config logs store transport auth broker net metrics \
          prometheus management",
     ),
-    ("main", "config logs perf server store"),
+    ("systemd", ""),
+    ("main", "config logs perf server store systemd"),
     ("lib", ""),
 ];
 

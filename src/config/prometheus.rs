@@ -12,6 +12,10 @@ pub struct PrometheusConfig {
     pub bind: IpAddr,
     /// The port; 0 lets the system choose.
     pub port: u16,
+    /// Whether TLS is spoken too, with the certificates of `[tls]`.
+    pub https: bool,
+    /// The port for that; 0 lets the system choose.
+    pub https_port: u16,
     /// Where the metrics are.
     pub path: String,
     /// Whether they are those of each queue, channel and connection instead of their sums.
@@ -23,6 +27,8 @@ impl Default for PrometheusConfig {
         Self {
             bind: IpAddr::from([0, 0, 0, 0]),
             port: 15692,
+            https: false,
+            https_port: 15691,
             path: "/metrics".into(),
             return_per_object_metrics: false,
         }

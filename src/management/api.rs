@@ -17,6 +17,23 @@ use crate::names::LogPosition;
 use super::caller::Caller;
 use super::problem::Problem;
 
+/// Where the broker listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// AMQP.
+    pub amqp: SocketAddr,
+    /// AMQP with TLS.
+    pub amqps: Option<SocketAddr>,
+    /// This API.
+    pub http: SocketAddr,
+    /// This API with TLS.
+    pub https: Option<SocketAddr>,
+    /// Metrics.
+    pub prometheus: SocketAddr,
+    /// Metrics with TLS.
+    pub prometheus_tls: Option<SocketAddr>,
+}
+
 /// What the endpoints work on.
 pub struct Api {
     pub(super) broker: Arc<Broker>,
@@ -24,23 +41,15 @@ pub struct Api {
     /// What was logged lately.
     pub(super) logs: Arc<Logs>,
     pub(super) node: String,
-    /// Where AMQP clients connect to.
-    pub(super) amqp: SocketAddr,
-    /// Where this API is.
-    pub(super) http: SocketAddr,
+    /// Its ports.
+    pub(super) ports: Ports,
 }
 
 impl Api {
     /// An API for a broker that listens at these addresses.
-    pub fn new(
-        broker: Arc<Broker>,
-        sampler: Arc<Sampler>,
-        logs: Arc<Logs>,
-        amqp: SocketAddr,
-        http: SocketAddr,
-    ) -> Self {
+    pub fn new(broker: Arc<Broker>, sampler: Arc<Sampler>, logs: Arc<Logs>, ports: Ports) -> Self {
         let node = node_name();
-        Self { broker, sampler, logs, node, amqp, http }
+        Self { broker, sampler, logs, node, ports }
     }
 
     /// What the cluster is called: as it was named, or as its node.

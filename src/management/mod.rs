@@ -39,7 +39,7 @@ mod users;
 mod vhosts;
 mod whoami;
 
-pub use api::Api;
+pub use api::{Api, Ports};
 pub use definitions::CannotLoad;
 pub use serve::serve;
 

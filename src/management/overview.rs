@@ -1,5 +1,6 @@
 //! The whole broker at a glance.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, columns};
-use super::api::{Api, RABBITMQ_VERSION};
+use super::api::{Api, Ports, RABBITMQ_VERSION};
 use super::caller::Caller;
 use super::fields::Query;
 use super::listing::Ages;
@@ -120,26 +121,38 @@ pub(super) struct Context {
 
 /// The ports that there are.
 pub(super) fn listeners(api: &Api) -> Vec<Listener> {
-    [("amqp", api.amqp), ("http", api.http)]
-        .map(|(protocol, address)| Listener {
+    let Ports { amqp, amqps, http, https, prometheus, prometheus_tls } = api.ports;
+    let all = [
+        ("amqp", Some(amqp)),
+        ("amqp/ssl", amqps),
+        ("http", Some(http)),
+        ("https", https),
+        ("http/prometheus", Some(prometheus)),
+        ("https/prometheus", prometheus_tls),
+    ];
+    let listener = |(protocol, address): (&'static str, Option<SocketAddr>)| {
+        let address = address?;
+        Some(Listener {
             node: api.node.clone(),
             protocol,
             ip_address: address.ip().to_string(),
             port: address.port(),
             socket_opts: Map::new(),
         })
-        .to_vec()
+    };
+    all.into_iter().filter_map(listener).collect()
 }
 
 /// The ports of HTTP.
 pub(super) fn contexts(api: &Api) -> Vec<Context> {
-    vec![Context {
+    let context = |address: SocketAddr| Context {
         node: api.node.clone(),
         description: "Warren management",
         path: format!("{}/", api.config().path_prefix.trim_end_matches('/')),
-        ip: api.http.ip().to_string(),
-        port: api.http.port().to_string(),
-    }]
+        ip: address.ip().to_string(),
+        port: address.port().to_string(),
+    };
+    [Some(api.ports.http), api.ports.https].into_iter().flatten().map(context).collect()
 }
 
 /// What the numbers of [`sampler::churn`] are called.

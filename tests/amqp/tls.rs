@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -16,6 +16,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion, RootCertStore};
 use warren::auth::{Credentials, Pattern, Permission};
 use warren::config::{Config, ExternalLogin, Mechanism, TlsVersion, VerifyPeer};
+use warren::server::Server;
 use warren::wire::PROTOCOL_HEADER;
 use warren::wire::method::{AnyMethod, connection};
 
@@ -301,4 +302,54 @@ fn a_proxy_is_believed_and_has_to_speak() {
     let mut silent = broker.stranger();
     silent.say(&[PROTOCOL_HEADER, PROTOCOL_HEADER].concat());
     silent.hears_the_end();
+}
+
+/// What a port answers to a GET through TLS, head and body.
+fn https(broker: &TestBroker, config: ClientConfig, to: Option<SocketAddr>, path: &str) -> String {
+    let to = to.expect("TLS is spoken there");
+    broker.block_on(async {
+        let socket = TcpStream::connect(to).await.expect("the broker listens");
+        let tls = TlsConnector::from(Arc::new(config)).connect(host("localhost"), socket).await;
+        let mut tls = tls.expect("a certificate to believe");
+        let said = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        tls.write_all(said.as_bytes()).await.expect("said");
+        let mut heard = String::new();
+        tls.read_to_string(&mut heard).await.expect("heard");
+        heard
+    })
+}
+
+#[test]
+fn management_and_metrics_with_the_same_certificates() {
+    let authority = Authority::new();
+    authority.write("server", "localhost");
+    let broker = TestBroker::with(|config| {
+        authority.settings(config);
+        (config.http.https, config.http.https_port) = (true, 0);
+        (config.prometheus.https, config.prometheus.https_port) = (true, 0);
+    });
+    let ports = *broker.server().ports();
+    let health = https(&broker, authority.client(None), ports.https, "/health");
+    assert!(health.starts_with("HTTP/1.1 200 OK") && health.contains("\"ok\""), "{health}");
+    let metrics = https(&broker, authority.client(None), ports.prometheus_tls, "/metrics");
+    assert!(metrics.contains("\nrabbitmq_queues 0\n"), "{metrics}");
+    // Others are signed by another authority: who believes only the first one is not served.
+    let other = Authority::new();
+    let signed = other.sign("localhost", "localhost");
+    fs::write(authority.file("server.pem"), signed.certificate.pem()).expect("written");
+    fs::write(authority.file("server.key"), signed.key.serialize_pem()).expect("written");
+    broker.server().reload_certificates().expect("they are good");
+    let health = https(&broker, other.client(None), ports.https, "/health");
+    assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
+}
+
+#[test]
+fn https_needs_a_certificate() {
+    let mut config = Config::default();
+    config.data.dir = std::env::temp_dir().join("warren-has-no-certificate");
+    (config.amqp.port, config.http.port, config.prometheus.port) = (0, 0, 0);
+    config.http.https = true;
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let refused = runtime.block_on(Server::start(config)).err().expect("refused").to_string();
+    assert_eq!(refused, "http.https = true: tls.certificate names no certificate");
 }
