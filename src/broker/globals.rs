@@ -3,10 +3,13 @@
 //! What is changed here is durable once the log is so up to [`super::Shared::last_row`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::Broker;
+use super::throttle::Throttle;
 use super::vhost_rules::Put;
 use crate::names::UserName;
 use crate::policy::Invalid;
@@ -83,6 +86,15 @@ impl Broker {
     /// A user is gone: so are their limits.
     pub fn forget_user_limits(&self, user: &UserName) {
         self.set_user_limits(user, Limits::default());
+        self.user_throttles.remove(user);
+    }
+
+    /// How fast a user may publish.
+    pub fn user_throttle(&self, user: &UserName) -> Arc<Throttle> {
+        let limits = self.user_limits(user);
+        let throttle = self.user_throttles.entry(user.clone()).or_default();
+        throttle.set(&limits, Instant::now());
+        Arc::clone(&throttle)
     }
 
     fn change_user_limits(
@@ -104,6 +116,8 @@ impl Broker {
             globals.user_limits.insert(user.clone(), limits);
             self.shared.write_rows(&[row], &[]);
         }
+        drop(globals);
+        self.user_throttle(user);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod settle;
 mod start;
 mod stations;
+pub mod throttle;
 pub mod traffic;
 pub mod transaction;
 pub mod user_load;
@@ -43,7 +44,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::names::{LogPosition, QueueId, VhostName};
+use crate::names::{LogPosition, QueueId, UserName, VhostName};
 use crate::queue::Window;
 use crate::store::{CannotOpen, Record, Store};
 use crate::topology::parameters::Globals;
@@ -55,6 +56,7 @@ use memory::{BufferPool, MessageMemory};
 use peers::Peers;
 use queue_ids::QueueIds;
 use reply_to::ReplyTos;
+use throttle::Throttle;
 use traffic::Churn;
 use user_load::UserLoads;
 use vhost::Vhost;
@@ -108,6 +110,8 @@ pub struct Broker {
     pub started: SystemTime,
     /// How much each user has open.
     pub user_loads: UserLoads,
+    /// How fast each user may publish who has been here.
+    user_throttles: DashMap<UserName, Arc<Throttle>>,
     /// The settings it was started with.
     pub config: Config,
     vhosts: DashMap<VhostName, Arc<Vhost>>,
@@ -235,6 +239,7 @@ impl Broker {
             reply_tos: Arc::default(),
             auth: Arc::new(auth),
             user_loads: UserLoads::default(),
+            user_throttles: DashMap::new(),
             vhosts: DashMap::new(),
             started: SystemTime::now(),
             vhost_changes: Mutex::new(()),

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
@@ -16,6 +17,7 @@ use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
 use super::schedule::Schedules;
+use super::throttle::Throttle;
 use super::traffic::{MessageStats, SocketTraffic};
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
@@ -42,6 +44,8 @@ pub struct Vhost {
     pub(super) schedules: Schedules,
     /// What tells duplicates at exchanges that look for them.
     pub(super) guards: Guards,
+    /// How fast may be published here.
+    pub throttle: Throttle,
     /// What connections that are gone have counted here.
     gone: Mutex<GoneTraffic>,
 }
@@ -73,6 +77,7 @@ impl Vhost {
             histories: Histories::default(),
             schedules: Schedules::default(),
             guards: Guards::default(),
+            throttle: Throttle::default(),
             gone: Mutex::default(),
         }
     }
@@ -132,6 +137,7 @@ impl Vhost {
         let mut topology = self.topology.write();
         topology.restore(row);
         self.version.store(topology.version(), Ordering::Release);
+        self.throttle.set(&topology.properties().limits, Instant::now());
     }
 
     /// What all vhosts have in common.

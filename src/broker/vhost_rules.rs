@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 
@@ -106,6 +107,7 @@ impl Vhost {
         self.change_locked(None, |topology| {
             let properties = change(topology.properties())?;
             topology.set_properties(properties);
+            self.follow_limits(topology);
             Ok(())
         })
         .0
@@ -123,16 +125,28 @@ impl Vhost {
         debug_assert_eq!(changed, Ok(()), "what was there is good");
     }
 
-    /// Sets a limit: `max-connections` or `max-queues`.
+    /// Sets a limit: `max-connections`, `max-queues`, or a rate.
     pub fn set_limit(&self, name: &str, value: &Value) -> Result<(), Invalid> {
         let _changes = self.changes.lock();
-        self.change_locked(None, |topology| topology.set_limit(name, value)).0
+        let set = |topology: &mut Topology| {
+            topology.set_limit(name, value)?;
+            self.follow_limits(topology);
+            Ok(())
+        };
+        self.change_locked(None, set).0
     }
 
     /// Clears a limit, if it is set.
     pub fn clear_limit(&self, name: &str) {
         let _changes = self.changes.lock();
-        self.change_locked(None, |topology| topology.clear_limit(name));
+        self.change_locked(None, |topology| {
+            topology.clear_limit(name);
+            self.follow_limits(topology);
+        });
+    }
+
+    fn follow_limits(&self, topology: &Topology) {
+        self.throttle.set(&topology.properties().limits, Instant::now());
     }
 
     /// The runtime parameters, by component and name.

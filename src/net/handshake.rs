@@ -128,6 +128,7 @@ impl Session {
         });
         broker.shared.churn.connections_created.count();
         self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone(), access));
+        self.user_throttle = Some(broker.user_throttle(&user));
         self.vhost = Some(vhost);
         let ok = self.connection.opened();
         self.outbox.send(0, &ok);

@@ -55,7 +55,7 @@ impl Session {
 
     #[inline]
     fn published(&mut self, number: u16, published: Published<'_>) -> Result<(), Fault> {
-        self.published = true;
+        self.published += 1;
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         let publisher = self.publisher.as_mut();
         check(&published.properties, || {

@@ -17,6 +17,7 @@ use crate::broker::outbox::Outbox;
 use crate::broker::peers::{Peer, PeerState};
 use crate::broker::publish::Publisher;
 use crate::broker::settle::{Gathered, channel_gone};
+use crate::broker::throttle::Throttle;
 use crate::broker::transaction::Operation;
 use crate::broker::vhost::Vhost;
 use crate::names::{ConnectionId, UserName};
@@ -62,8 +63,8 @@ pub(super) struct Session {
     pub(super) gathered: Gathered,
     /// Channels with publishes of this read that are to be confirmed.
     pub(super) confirming: Vec<u16>,
-    /// Whether this read had publishes.
-    pub(super) published: bool,
+    /// How many publishes this read had.
+    pub(super) published: u64,
     /// The connection is over once everything is written.
     pub(super) ended: bool,
     /// Before the end, the client is kept waiting.
@@ -72,6 +73,10 @@ pub(super) struct Session {
     pub(super) blocked: bool,
     /// Publishers wait for the log to catch up, and this is one.
     pub(super) log_is_full: bool,
+    /// Until when this one waits, for it publishes faster than its user or its vhost may.
+    pub(super) paused: Option<Instant>,
+    /// How fast its user may publish.
+    pub(super) user_throttle: Option<Arc<Throttle>>,
     /// Channels with publishes that wait for the log to be confirmed.
     pub(super) unconfirmed: Vec<u16>,
     /// An answer that waits for the log. Nothing is read meanwhile.
@@ -157,11 +162,13 @@ impl Session {
             publisher: None,
             gathered: Gathered::default(),
             confirming: Vec::new(),
-            published: false,
+            published: 0,
             ended: false,
             refused: false,
             blocked: false,
             log_is_full: false,
+            paused: None,
+            user_throttle: None,
             unconfirmed: Vec::new(),
             held: None,
             registration: None,
@@ -179,8 +186,9 @@ impl Session {
         // most reads do.
         let mut timer = pin!(sleep_until(self.alarm));
         while !self.ended {
-            if timer.deadline() != self.alarm {
-                timer.as_mut().reset(self.alarm);
+            let due = self.paused.map_or(self.alarm, |until| until.min(self.alarm));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
             }
             let reading = self.may_read();
             tokio::select! {
@@ -196,7 +204,10 @@ impl Session {
                     }
                     self.read(read, &mut buffer).await;
                 }
-                () = timer.as_mut() => self.tick(),
+                () = timer.as_mut() => match self.paused {
+                    Some(until) if until <= self.alarm => self.look_whether_it_may_publish(),
+                    Some(_) | None => self.tick(),
+                },
             }
         }
     }
@@ -241,7 +252,9 @@ impl Session {
         }
         understood += self.frames(&bytes[understood..]);
         self.flush();
-        if std::mem::take(&mut self.published) && !self.connection.is_closing() {
+        let published = std::mem::take(&mut self.published);
+        if published > 0 && !self.connection.is_closing() {
+            self.throttle(published, understood as u64);
             if let Some(shortage) = self.common.broker.shared.shortage() {
                 self.block(shortage);
             }
@@ -254,6 +267,7 @@ impl Session {
     /// what it publishes.
     fn may_read(&self) -> bool {
         let waits = self.blocked || self.log_is_full || self.held.is_some();
+        let waits = waits || self.paused.is_some();
         !waits && self.outbox.lock().session_may_read()
     }
 

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::session::Session;
 use crate::broker::peers::PeerState;
+use crate::broker::throttle::Throttle;
 use crate::names::LogPosition;
 use crate::protocol::channel::Mode;
 use crate::protocol::confirms::{Confirmed, Confirms};
@@ -47,10 +50,37 @@ impl Session {
         self.tell_if_capable(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
     }
 
+    /// So much was published: if that was more than may be, nothing is read for a while.
+    #[inline]
+    pub(super) fn throttle(&mut self, messages: u64, bytes: u64) {
+        let of_vhost = self.vhost.as_ref().is_some_and(|vhost| vhost.throttle.is_set());
+        let of_user = self.user_throttle.as_ref().is_some_and(|throttle| throttle.is_set());
+        if of_vhost || of_user {
+            self.pause(messages, bytes);
+        }
+    }
+
+    /// The wait is over, unless there is still more to wait for.
+    pub(super) fn look_whether_it_may_publish(&mut self) {
+        self.paused = None;
+        self.pause(0, 0);
+    }
+
+    fn pause(&mut self, messages: u64, bytes: u64) {
+        let now = Instant::now();
+        let wait = |throttle: &Throttle| throttle.take(messages, bytes, now.into_std());
+        let of_vhost = self.vhost.as_ref().map(|vhost| wait(&vhost.throttle));
+        let of_user = self.user_throttle.as_ref().map(|throttle| wait(throttle));
+        let longest = of_vhost.max(of_user).unwrap_or_default();
+        self.paused = (!longest.is_zero()).then(|| now + longest);
+        self.note_state();
+    }
+
     /// Notes what this connection waits for, for reports.
     pub(super) fn note_state(&self) {
         if !self.connection.is_closing() {
-            self.me.set_state(match (self.blocked, self.log_is_full) {
+            let slowed = self.log_is_full || self.paused.is_some();
+            self.me.set_state(match (self.blocked, slowed) {
                 (true, _) => PeerState::Blocked,
                 (false, true) => PeerState::Flow,
                 (false, false) => PeerState::Running,

@@ -14,6 +14,11 @@ pub const MAX_QUEUES: &str = "max-queues";
 /// How many channels a user may have open, on all connections together.
 pub const MAX_CHANNELS: &str = "max-channels";
 
+/// How many messages may be published in a second, in a vhost or by a user. Not in RabbitMQ.
+pub const MAX_MESSAGES_PER_SECOND: &str = "max-messages-per-second";
+/// How many bytes publishers may send in a second, in a vhost or as a user. Not in RabbitMQ.
+pub const MAX_BYTES_PER_SECOND: &str = "max-bytes-per-second";
+
 /// Limits as they were set. A negative one is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits(BTreeMap<String, i64>);
@@ -21,19 +26,20 @@ pub struct Limits(BTreeMap<String, i64>);
 /// Whom limits are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitsOf {
-    /// A vhost: [`MAX_CONNECTIONS`], [`MAX_QUEUES`].
+    /// A vhost: [`MAX_CONNECTIONS`], [`MAX_QUEUES`], and the rates.
     Vhost,
-    /// A user: [`MAX_CONNECTIONS`], [`MAX_CHANNELS`].
+    /// A user: [`MAX_CONNECTIONS`], [`MAX_CHANNELS`], and the rates.
     User,
 }
 
 impl LimitsOf {
-    fn rules(self) -> [(&'static str, Rule, Needed); 2] {
+    fn rules(self) -> [(&'static str, Rule, Needed); 4] {
         let second = match self {
             Self::Vhost => MAX_QUEUES,
             Self::User => MAX_CHANNELS,
         };
-        [MAX_CONNECTIONS, second].map(|name| (name, Rule::Integer, Needed::Optional))
+        [MAX_CONNECTIONS, second, MAX_MESSAGES_PER_SECOND, MAX_BYTES_PER_SECOND]
+            .map(|name| (name, Rule::Integer, Needed::Optional))
     }
 
     /// What RabbitMQ's texts call them.

@@ -18,4 +18,5 @@ mod policies;
 mod prometheus;
 mod rates;
 mod refusals;
+mod throttling;
 mod users;
