@@ -102,7 +102,7 @@ impl Server {
         broker.auth.begin(&broker.config.defaults)?;
         let sampler = Arc::new(Sampler::default());
         let (for_api, seen) = (Arc::clone(&broker), Arc::clone(&sampler));
-        let api = Api::new(for_api, seen, Arc::clone(&logs), ports);
+        let api = Api::new(for_api, seen, Arc::clone(&logs), ports, tls.clone());
         let api = Arc::new(api);
         let definitions = &broker.config.definitions.load;
         if !definitions.as_os_str().is_empty() {

@@ -13,6 +13,7 @@ pub(super) use crate::metrics::RABBITMQ_VERSION;
 use crate::metrics::machine::node_name;
 use crate::metrics::sampler::Sampler;
 use crate::names::LogPosition;
+use crate::transport::Tls;
 
 use super::caller::Caller;
 use super::problem::Problem;
@@ -43,13 +44,21 @@ pub struct Api {
     pub(super) node: String,
     /// Its ports.
     pub(super) ports: Ports,
+    /// Certificates, if there are any.
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 impl Api {
     /// An API for a broker that listens at these addresses.
-    pub fn new(broker: Arc<Broker>, sampler: Arc<Sampler>, logs: Arc<Logs>, ports: Ports) -> Self {
+    pub fn new(
+        broker: Arc<Broker>,
+        sampler: Arc<Sampler>,
+        logs: Arc<Logs>,
+        ports: Ports,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         let node = node_name();
-        Self { broker, sampler, logs, node, ports }
+        Self { broker, sampler, logs, node, ports, tls }
     }
 
     /// What the cluster is called: as it was named, or as its node.

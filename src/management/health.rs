@@ -17,6 +17,7 @@ use super::caller::Caller;
 use super::fields::Named;
 use super::overview::listeners;
 use super::problem::Problem;
+use crate::metrics::sampler;
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     let fine = || get(async |_: Caller| well());
@@ -97,16 +98,46 @@ async fn alarms(State(api): State<Arc<Api>>, _: Caller) -> Answer {
     Ok(ill("There are alarms in effect in the cluster", json!({"alarms": raised})))
 }
 
-async fn certificates(_: Caller, Named((within, unit)): Named<(String, String)>) -> Answer {
-    if within.parse::<u32>().is_err() {
+/// Certificates that expire soon, or have expired.
+async fn certificates(
+    State(api): State<Arc<Api>>,
+    _: Caller,
+    Named((within, unit)): Named<(String, String)>,
+) -> Answer {
+    let Ok(within) = within.parse::<u32>() else {
         return Err(Problem::bad_request("Invalid expiration value."));
+    };
+    let days = match unit.as_str() {
+        "days" => 1,
+        "weeks" => 7,
+        "months" => 30,
+        "years" => 365,
+        _ => {
+            return Err(Problem::bad_request(
+                "Time unit not recognised. Supported units: days, weeks, months, years.",
+            ));
+        }
+    };
+    let until = sampler::now() as i64 / 1000 + i64::from(within) * days * 86_400;
+    let expiries = api.tls.as_ref().map(|tls| tls.expiries()).unwrap_or_default();
+    let soon = expiries.into_iter().filter(|expiry| expiry.at <= until);
+    let expired: Vec<Value> = soon
+        .map(|expiry| {
+            let (file, date) = match expiry.setting {
+                "tls.ca" => ("cacertfile", "cacertfile_expires_on"),
+                _ => ("certfile", "certfile_expires_on"),
+            };
+            json!({
+                "node": api.node, "protocol": "amqp/ssl", "setting": expiry.setting,
+                "port": api.ports.amqps.map(|address| address.port()),
+                file: expiry.file, date: [expiry.date],
+            })
+        })
+        .collect();
+    if expired.is_empty() {
+        return well();
     }
-    if !["days", "weeks", "months", "years"].contains(&unit.as_str()) {
-        return Err(Problem::bad_request(
-            "Time unit not recognised. Supported units: days, weeks, months, years.",
-        ));
-    }
-    well()
+    Ok(ill("Certificates expiring", json!({"expired": expired})))
 }
 
 async fn port_listener(

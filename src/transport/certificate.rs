@@ -43,6 +43,13 @@ impl PeerCertificate {
     }
 }
 
+/// When a certificate expires: in seconds since 1970, and in words.
+pub(super) fn expiry(der: &[u8]) -> Option<(i64, String)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let end = certificate.validity().not_after;
+    Some((end.timestamp(), day(end)))
+}
+
 /// As `2026-11-22T12:00:00Z`.
 fn day(time: ASN1Time) -> String {
     let time = time.to_datetime();

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 pub use certificate::PeerCertificate;
 pub use proxy::{BadProxyHeader, BadRange, Ranges};
 pub use stream::{Reader, Stream, Writer};
-pub use tls::{BadTls, Tls, TlsFacts};
+pub use tls::{BadTls, Expiry, Tls, TlsFacts};
 
 /// How connections of one port are made ready.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use tokio_rustls::server::TlsStream;
 
-use super::certificate::PeerCertificate;
+use super::certificate::{PeerCertificate, expiry};
 use crate::config::{TlsConfig, TlsVersion, VerifyPeer};
 
 /// Certificates, and what is asked of clients. Can be read again while the broker runs.
@@ -37,6 +37,19 @@ pub struct TlsFacts {
     pub cipher: String,
     /// The client's certificate, if it was verified.
     pub certificate: Option<PeerCertificate>,
+}
+
+/// When a file's certificate expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Which setting names it.
+    pub setting: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// In seconds since 1970.
+    pub at: i64,
+    /// In words.
+    pub date: String,
 }
 
 /// Why certificates cannot be used.
@@ -86,6 +99,24 @@ impl Tls {
         let config = Arc::new(server_config(&self.settings)?);
         *self.current.write() = config;
         Ok(())
+    }
+
+    /// The files that certificates are read from, each with when the first one in it expires: in
+    /// seconds since 1970, and in words. What cannot be read is left out.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let settings = &self.settings;
+        let of_hosts = settings.sni.iter().filter_map(|text| text.split(';').nth(1));
+        let of_hosts = of_hosts.map(|file| ("tls.sni", PathBuf::from(file.trim())));
+        let asked = settings.verify == VerifyPeer::Peer;
+        let named = [("tls.certificate", settings.certificate.clone())];
+        let authorities = asked.then(|| ("tls.ca", settings.ca.clone()));
+        let all = named.into_iter().chain(of_hosts).chain(authorities);
+        let expiry = |(setting, file): (&'static str, PathBuf)| {
+            let found = certificates(setting, &file).ok()?;
+            let (at, date) = found.iter().filter_map(|der| expiry(der)).min()?;
+            Some(Expiry { setting, file, at, date })
+        };
+        all.filter_map(expiry).collect()
     }
 
     /// A handshake.

@@ -311,7 +311,10 @@ fn https(broker: &TestBroker, config: ClientConfig, to: Option<SocketAddr>, path
         let socket = TcpStream::connect(to).await.expect("the broker listens");
         let tls = TlsConnector::from(Arc::new(config)).connect(host("localhost"), socket).await;
         let mut tls = tls.expect("a certificate to believe");
-        let said = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let said = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n\r\n"
+        );
         tls.write_all(said.as_bytes()).await.expect("said");
         let mut heard = String::new();
         tls.read_to_string(&mut heard).await.expect("heard");
@@ -341,6 +344,26 @@ fn management_and_metrics_with_the_same_certificates() {
     broker.server().reload_certificates().expect("they are good");
     let health = https(&broker, other.client(None), ports.https, "/health");
     assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
+}
+
+#[test]
+fn certificates_that_will_expire_are_told() {
+    let authority = Authority::new();
+    authority.write("server", "localhost");
+    let broker = TestBroker::with(|config| {
+        authority.settings(config);
+        (config.http.https, config.http.https_port) = (true, 0);
+    });
+    let ask = |within: &str| {
+        let path = format!("/api/health/checks/certificate-expiration/{within}");
+        https(&broker, authority.client(None), broker.server().ports().https, &path)
+    };
+    // rcgen's certificates are good until the year 4096.
+    assert!(ask("5/years").starts_with("HTTP/1.1 200"), "{}", ask("5/years"));
+    let expiring = ask("3000/years");
+    assert!(expiring.starts_with("HTTP/1.1 503"), "{expiring}");
+    assert!(expiring.contains("server.pem") && expiring.contains("4096-01-01"), "{expiring}");
+    assert!(ask("5/fortnights").starts_with("HTTP/1.1 400"));
 }
 
 #[test]
