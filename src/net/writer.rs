@@ -15,7 +15,7 @@ pub(super) async fn run(peer: Arc<Peer>, mut socket: Writer) {
     let outbox = &peer.outbox;
     while let Some(out) = outbox.take().await {
         if let Err(error) = write(&mut socket, &out).await {
-            tracing::debug!(%error, "cannot write to a client");
+            tracing::debug!(connection = %peer.name(), %error, "cannot write to a client");
             outbox.break_off();
             return;
         }
