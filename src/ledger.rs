@@ -120,6 +120,12 @@ impl<T> Ledger<T> {
         self.entries.iter().filter_map(|(number, value)| Some((*number, value.as_ref()?)))
     }
 
+    /// Everything outstanding from a number on, in order.
+    pub fn iter_from(&self, number: u64) -> impl Iterator<Item = (u64, &T)> {
+        let at = self.entries.partition_point(|(each, _)| *each < number);
+        self.entries.range(at..).filter_map(|(number, value)| Some((*number, value.as_ref()?)))
+    }
+
     /// The highest number outstanding.
     pub fn last(&self) -> Option<u64> {
         self.entries.iter().rev().find(|(_, value)| value.is_some()).map(|(number, _)| *number)

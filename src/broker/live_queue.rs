@@ -8,6 +8,7 @@
 
 mod dispatch;
 mod fetching;
+mod peeking;
 mod reading;
 mod report;
 
@@ -121,6 +122,8 @@ pub struct Counts {
     pub counters: Counters,
     /// What kind of queue it is.
     pub kind: QueueKind,
+    /// Nothing is handed out.
+    pub paused: bool,
 }
 
 /// What a turn left to be done after the lock.
@@ -305,7 +308,8 @@ impl LiveQueue {
                 | Command::Unburied(_)
                 | Command::Exhumed { .. }
                 | Command::Discovered(_)
-                | Command::Touch => {}
+                | Command::Touch
+                | Command::Pause(_) => {}
                 Command::Configure(settings) => {
                     self.refuses.store(settings.refuses(), Ordering::Release);
                 }
@@ -516,6 +520,7 @@ impl LiveQueue {
             in_memory: core.queue.messages_in_memory(),
             counters: core.queue.counters(),
             kind: core.queue.settings().map(|settings| settings.kind).unwrap_or_default(),
+            paused: core.queue.is_paused(),
         }
     }
 
@@ -567,6 +572,7 @@ pub enum ConsumeRefused {
     QueueGone,
 }
 
+pub use peeking::{Page, Peek};
 pub use report::ConsumerReport;
 
 impl From<ExclusiveConsumer> for ConsumeRefused {

@@ -55,7 +55,7 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
         Row::Rule(rule) if matches!(**rule, Rule::Vhost(..)) => 0,
         Row::Rule(_) => 1,
         Row::Exchange(_) | Row::Queue(..) => 2,
-        Row::Binding(_) => 3,
+        Row::Binding(_) | Row::Paused(..) => 3,
     });
     let (mut queues, mut messages) = (0, 0);
     for row in rows {
@@ -70,6 +70,9 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
             queues += 1;
             messages += found.away.count;
             vhost.restore_queue(*id, declaration, found);
+        }
+        if let Row::Paused(_, queue) = &row {
+            vhost.restore_paused(queue.as_str());
         }
         vhost.restore(row);
     }
@@ -93,6 +96,7 @@ fn vhost_of(row: &Row) -> Option<VhostName> {
         Row::Exchange(declaration) => Some(declaration.vhost.clone()),
         Row::Queue(_, declaration) => Some(declaration.vhost.clone()),
         Row::Binding(binding) => Some(binding.vhost.as_str().into()),
+        Row::Paused(vhost, _) => Some(vhost.clone()),
         Row::Rule(rule) => match &**rule {
             Rule::Vhost(vhost, _) | Rule::Policy(vhost, ..) | Rule::Parameter { vhost, .. } => {
                 Some(vhost.clone())

@@ -21,8 +21,8 @@ use super::throttle::Throttle;
 use super::traffic::{MessageStats, SocketTraffic};
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
-use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, QueueOptions};
+use crate::queue::{Command, Undeletable};
 use crate::topology::Topology;
 use crate::topology::rows::Row;
 
@@ -217,6 +217,24 @@ impl Vhost {
         let ((), position) =
             self.change_locked(Some(queue.id), |topology| topology.remove_queue(queue.id));
         Ok((count, position))
+    }
+
+    /// From now on a queue hands nothing out, or it does again. Returns the log position that
+    /// makes that safe.
+    pub fn pause_queue(&self, queue: &Arc<LiveQueue>, paused: bool) -> LogPosition {
+        let _changes = self.changes.lock();
+        let change = |topology: &mut Topology| topology.pause_queue(queue.id, paused);
+        let ((), position) = self.change_locked(None, change);
+        queue.turn([Command::Pause(paused)]);
+        position
+    }
+
+    /// Takes back, at start, that a queue is paused.
+    pub(super) fn restore_paused(&self, queue: &str) {
+        let id = self.look(|topology| topology.queue(queue));
+        if let Some(queue) = id.and_then(|id| self.live(id)) {
+            queue.turn([Command::Pause(true)]);
+        }
     }
 
     /// Deletes an auto-delete queue, unless somebody consumes from it again.

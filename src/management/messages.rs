@@ -38,10 +38,22 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 
 /// How a payload is written in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
+pub(super) enum Encoding {
     /// As text if it is text.
     Auto,
     Base64,
+}
+
+impl Encoding {
+    pub(super) fn parse(name: Option<&str>) -> Result<Self, Problem> {
+        match name {
+            Some("auto") => Ok(Self::Auto),
+            Some("base64") => Ok(Self::Base64),
+            Some(_) | None => {
+                Err(Problem::bad_request("Unsupported encoding. Please use auto or base64."))
+            }
+        }
+    }
 }
 
 async fn publish(
@@ -100,7 +112,7 @@ async fn publish(
 }
 
 /// Refuses a name that the caller's pattern does not match, in AMQP's words.
-fn must_access(
+pub(super) fn must_access(
     caller: &Caller,
     pattern: &Pattern,
     access: &str,
@@ -150,17 +162,24 @@ fn payload(fields: &Fields) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// A message as RabbitMQ gives it.
+/// What a message is, as RabbitMQ gives it.
 #[derive(Serialize)]
-struct MessageView {
+pub(super) struct ContentView {
     payload_bytes: usize,
-    redelivered: bool,
     exchange: String,
     routing_key: String,
-    message_count: usize,
     properties: Map<String, Value>,
     payload: String,
     payload_encoding: &'static str,
+}
+
+/// A message as RabbitMQ gives it.
+#[derive(Serialize)]
+struct MessageView {
+    #[serde(flatten)]
+    content: ContentView,
+    redelivered: bool,
+    message_count: usize,
 }
 
 async fn get(
@@ -176,13 +195,7 @@ async fn get(
     must_access(&caller, &may.read, "read", ("queue", &name), &vhost)?;
     fields.must_have(&["ackmode", "count", "encoding"])?;
     let outcome = outcome(&fields)?;
-    let encoding = match fields.text("encoding")?.as_deref() {
-        Some("auto") => Encoding::Auto,
-        Some("base64") => Encoding::Base64,
-        Some(_) | None => {
-            return Err(Problem::bad_request("Unsupported encoding. Please use auto or base64."));
-        }
-    };
+    let encoding = Encoding::parse(fields.text("encoding")?.as_deref())?;
     // RabbitMQ takes everything if the count is negative.
     let most = fields.integer("count")?.unwrap_or(0);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -218,19 +231,27 @@ fn view(
     truncate: Option<usize>,
     encoding: Encoding,
 ) -> MessageView {
-    let message = &delivery.message;
-    let body = message.body();
-    let body = &body[..body.len().min(truncate.unwrap_or(usize::MAX))];
-    let text = if encoding == Encoding::Auto { std::str::from_utf8(body).ok() } else { None };
-    let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     MessageView {
-        payload_bytes: message.body_len(),
+        content: ContentView::of(&delivery.message, truncate, encoding),
         redelivered: delivery.redelivered,
-        exchange: text_of(message.exchange()),
-        routing_key: text_of(message.routing_key()),
         message_count: left,
-        properties: properties::of_header(message.header()),
-        payload: text.map_or_else(|| STANDARD.encode(body), str::to_owned),
-        payload_encoding: if text.is_some() { "string" } else { "base64" },
+    }
+}
+
+impl ContentView {
+    /// A message, with so many bytes of its body at most.
+    pub(super) fn of(message: &Message, truncate: Option<usize>, encoding: Encoding) -> Self {
+        let body = message.body();
+        let body = &body[..body.len().min(truncate.unwrap_or(usize::MAX))];
+        let text = if encoding == Encoding::Auto { std::str::from_utf8(body).ok() } else { None };
+        let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            payload_bytes: message.body_len(),
+            exchange: text_of(message.exchange()),
+            routing_key: text_of(message.routing_key()),
+            properties: properties::of_header(message.header()),
+            payload: text.map_or_else(|| STANDARD.encode(body), str::to_owned),
+            payload_encoding: if text.is_some() { "string" } else { "base64" },
+        }
     }
 }

@@ -27,6 +27,7 @@ mod middleware;
 mod nodes;
 mod overview;
 mod parameters;
+mod peeking;
 mod permissions;
 mod policies;
 mod problem;
@@ -62,6 +63,7 @@ fn routes() -> Router<Arc<Api>> {
         .merge(queues::routes())
         .merge(bindings::routes())
         .merge(messages::routes())
+        .merge(peeking::routes())
         .merge(users::routes())
         .merge(policies::routes())
         .merge(parameters::routes())

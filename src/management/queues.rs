@@ -151,7 +151,7 @@ fn view(
         exclusive: owner.is_some(),
         arguments: Arguments(declaration.arguments.clone()),
         node: api.node.clone(),
-        state: "running",
+        state: if counts.paused { "paused" } else { "running" },
         policy: governing.policy.as_ref().map(|policy| policy.name.clone()),
         operator_policy: governing.operator.as_ref().map(|policy| policy.name.clone()),
         effective_policy_definition: governing.definition().as_map().clone(),

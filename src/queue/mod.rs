@@ -22,7 +22,9 @@ mod counted;
 pub mod death;
 pub mod deliveries;
 pub mod due;
+pub mod filter;
 pub mod options;
+pub mod peek;
 pub mod ready;
 mod rules;
 pub mod settings;
@@ -103,6 +105,7 @@ impl Queue {
             Command::Exhumed { entries, done } => self.exhumed(entries, done),
             Command::Discovered(entries) => self.discovered(entries, effects),
             Command::Touch => self.touch(),
+            Command::Pause(paused) => self.pause(paused),
         }
     }
 
@@ -259,7 +262,9 @@ impl Queue {
     /// Whose turn it is, if there is a message to give and somebody to take it.
     #[inline]
     pub fn next_consumer(&mut self, effects: &mut Vec<Effect>) -> Option<ConsumerKey> {
-        self.drop_expired(effects);
+        if !self.hands_out(effects) {
+            return None;
+        }
         if self.ready.none_at_hand() { None } else { self.consumers.whose_turn() }
     }
 
@@ -295,7 +300,9 @@ impl Queue {
     /// Takes the first message without being a consumer (basic.get).
     pub fn fetch(&mut self, no_ack: bool, effects: &mut Vec<Effect>) -> Option<Delivery> {
         self.touch();
-        self.drop_expired(effects);
+        if !self.hands_out(effects) {
+            return None;
+        }
         let entry = self.ready.pop()?;
         self.counters.fetched += 1;
         if no_ack {

@@ -17,6 +17,7 @@
 //! wait).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::deliveries::Deliveries;
 use crate::ledger::Ledger;
@@ -285,6 +286,16 @@ impl Ready {
         self.is_away(position)
             || self.fresh.get(position).is_some()
             || (0..=self.max_priority).any(apart)
+    }
+
+    /// Looks at those in memory that stand in a span: of each priority the first `most`, in order.
+    pub fn look(&self, span: Range<u64>, most: usize, mut each: impl FnMut(Entry)) {
+        for level in 0..=self.max_priority {
+            let range = Self::key_of(level, span.start)..Self::key_of(level, span.end);
+            self.apart.range(range).take(most).for_each(|(_, entry)| each(entry.clone()));
+        }
+        let fresh = self.fresh.iter_from(span.start).take_while(|(at, _)| *at < span.end);
+        fresh.take(most).for_each(|(position, fresh)| each(fresh.clone().at(position)));
     }
 
     /// The positions of those in memory, in order of delivery.

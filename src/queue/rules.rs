@@ -39,6 +39,8 @@ pub(super) struct Rules {
     pub(super) timeouts: Timeouts,
     /// When the queue was used last.
     idle_since: Option<u64>,
+    /// Nothing is handed out.
+    paused: bool,
     /// It was said that the queue idles; it is said once.
     told_idle: bool,
     /// After a restart: messages from here to there are on disk and not known yet.
@@ -326,16 +328,31 @@ impl Queue {
         }
     }
 
-    /// The first message goes if its time is over.
+    /// The first message goes if its time is over. Returns whether anybody may have the next one.
     #[inline]
-    pub(super) fn drop_expired(&mut self, effects: &mut Vec<Effect>) {
-        let Some(rules) = &self.rules else { return };
+    pub(super) fn hands_out(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let Some(rules) = &self.rules else { return true };
+        if rules.paused {
+            return false;
+        }
         let now = rules.now;
         while self.ready.first_due().is_some_and(|due| due <= now)
             && let Some(entry) = self.ready.pop()
         {
             self.dies(entry, Death::Expired, effects);
         }
+        true
+    }
+
+    pub(super) fn pause(&mut self, paused: bool) {
+        if self.is_paused() != paused && !self.deleted {
+            self.rules_mut().paused = paused;
+        }
+    }
+
+    /// Whether nothing is handed out.
+    pub fn is_paused(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.paused)
     }
 
     /// Whether dead messages wait to be taken.
@@ -521,17 +538,28 @@ impl Queue {
         self.rules.as_ref().map_or(0, |rules| rules.delayed.len())
     }
 
+    pub(super) fn delayed_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.rules.iter().flat_map(|rules| rules.delayed.values())
+    }
+
+    /// Whether a message that is on disk, where ready ones are, is none of those: it is in memory,
+    /// or dead.
+    pub(super) fn stands_apart(&self, entry: &Entry) -> bool {
+        let Some(rules) = &self.rules else { return false };
+        let known = rules.unknown.is_none_or(|unknown| !unknown.contains(entry.position));
+        known && (self.ready.level(&entry.message) > 0 || rules.dues.is_swept(entry.due))
+    }
+
     /// Takes in what was read from disk.
     pub(super) fn arrive(&mut self, entry: Entry) {
         if !self.ready.is_away(entry.position) {
             return;
         }
+        if self.stands_apart(&entry) {
+            return self.ready.pass(entry.position);
+        }
         if let Some(rules) = &mut self.rules {
-            let known = rules.unknown.is_none_or(|unknown| !unknown.contains(entry.position));
             let apart = self.ready.level(&entry.message) > 0;
-            if known && (apart || rules.dues.is_swept(entry.due)) {
-                return self.ready.pass(entry.position);
-            }
             if entry.due != NEVER && !apart {
                 rules.dues.arrived(entry.position, entry.due, entry.message.body_len() as u64);
             }

@@ -52,6 +52,8 @@ impl Stage {
                     None => self.told.push("empty".into()),
                 }
             }
+            ["pause"] => self.queue.apply(Command::Pause(true), &mut effects),
+            ["resume"] => self.queue.apply(Command::Pause(false), &mut effects),
             ["purge"] => {
                 let count = self.queue.purge(&mut effects);
                 self.told.push(format!("purged {count}"));
@@ -129,6 +131,30 @@ fn check(story: &str) {
         }
     }
     assert!(stage.told.is_empty(), "unexpected at the end: {:?}", stage.told);
+}
+
+#[test]
+fn a_paused_queue_takes_and_does_not_give() {
+    check(
+        "consume 1
+         pause
+         publish a b
+         get
+         > empty
+         resume
+         > deliver 1 a
+         > deliver 1 b
+         pause
+         requeue a
+         accept b
+         cancel 1
+         > unused
+         get
+         > empty
+         resume
+         get
+         > got a again",
+    );
 }
 
 #[test]

@@ -80,6 +80,8 @@ pub enum Command {
     Discovered(Vec<Entry>),
     /// Somebody used the queue: it does not idle (x-expires).
     Touch,
+    /// From now on nothing is handed out, or it is again.
+    Pause(bool),
 }
 
 impl Command {

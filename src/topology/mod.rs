@@ -14,6 +14,7 @@ pub mod governed;
 pub mod limits;
 pub mod listing;
 pub mod parameters;
+mod paused;
 pub mod properties;
 mod route;
 pub mod rows;
@@ -62,6 +63,8 @@ pub struct Topology {
     rules: governed::Rules,
     /// Which policies govern a queue, where any do.
     governed: BTreeMap<QueueId, Governing>,
+    /// Queues that hand nothing out.
+    paused: BTreeSet<QueueId>,
     parameters: parameters::Parameters,
     properties: properties::Properties,
     /// It is being deleted, and nothing comes into it any more.
@@ -96,6 +99,7 @@ impl Topology {
             bound: BTreeMap::new(),
             rules: governed::Rules::default(),
             governed: BTreeMap::new(),
+            paused: BTreeSet::new(),
             parameters: parameters::Parameters::new(),
             properties: properties::Properties::default(),
             ended: false,
@@ -146,6 +150,7 @@ impl Topology {
             Row::Exchange(declaration) => self.add_exchange(declaration),
             Row::Queue(id, declaration) => self.add_queue(id, declaration),
             Row::Binding(row) => self.restore_binding(&row),
+            Row::Paused(_, queue) => self.restore_paused(queue.as_str()),
             Row::Rule(rule) => self.restore_rule(*rule),
         }
         self.changes.clear();
@@ -326,6 +331,7 @@ impl Topology {
     /// Removes a queue with its bindings.
     pub fn remove_queue(&mut self, id: QueueId) {
         self.forget_destination(Destination::Queue(id));
+        self.pause_queue(id, false);
         let Some(declaration) = self.queues.remove(&id) else { return };
         self.governed.remove(&id);
         if declaration.declared.durable {

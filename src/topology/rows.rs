@@ -5,6 +5,7 @@
 //! x vhost name                             → kind, flags, arguments
 //! q vhost name                             → id, flags, arguments
 //! b vhost source destination key arguments → nothing more
+//! z vhost queue                            → nothing more: it is paused
 //! ```
 //!
 //! Policies, parameters, limits and vhosts are in [`rules`].
@@ -16,7 +17,7 @@ pub mod rules;
 use serde::{Deserialize, Serialize};
 
 use super::exchange_options::ExchangeDeclaration;
-use crate::names::{QueueId, VhostName};
+use crate::names::{QueueId, QueueName, VhostName};
 use crate::queue::options::{Declaration, Declared};
 use crate::routing::Kind;
 use crate::wire::table::Table;
@@ -42,6 +43,8 @@ pub enum Row {
     Queue(QueueId, Declaration),
     /// A binding.
     Binding(BindingRow),
+    /// A queue of this name is paused.
+    Paused(VhostName, QueueName),
     /// A policy, a parameter, a limit or a vhost.
     Rule(Box<rules::Rule>),
 }
@@ -128,6 +131,11 @@ pub fn binding(row: &BindingRow) -> RowChange {
     RowChange { key: keyed(b'b', row), value: Some(vec![VERSION]) }
 }
 
+/// The row that says that a durable queue is paused.
+pub fn paused(vhost: &VhostName, queue: &QueueName) -> RowChange {
+    RowChange { key: named(b'z', vhost, queue.as_str()), value: Some(vec![VERSION]) }
+}
+
 /// The same row, gone.
 pub fn gone(row: RowChange) -> RowChange {
     RowChange { value: None, ..row }
@@ -144,6 +152,7 @@ pub fn read(key: &[u8], value: &[u8]) -> Result<Row, BadRow> {
         b'x' => read_exchange(key, value).map(Row::Exchange),
         b'q' => read_queue(key, value).map(|(id, declaration)| Row::Queue(id, declaration)),
         b'b' => decoded(key).map(Row::Binding),
+        b'z' => decoded(key).map(|Named { vhost, name }| Row::Paused(vhost.into(), name.into())),
         kind if rules::is_one(kind) => {
             rules::read(kind, key, value).map(|rule| Row::Rule(Box::new(rule)))
         }

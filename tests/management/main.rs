@@ -14,6 +14,7 @@ mod lists;
 mod live;
 mod logs;
 mod messages;
+mod peeking;
 mod policies;
 mod prometheus;
 mod rates;

@@ -303,6 +303,27 @@ impl Play {
         let next = self.queue.next_due();
         assert!(next.is_none_or(|next| next > swept), "all that was due has been seen to");
         assert_eq!(self.queue.counters().missing, 0);
+        if self.queue.unknown_from().is_none() {
+            self.check_peek();
+        }
+    }
+
+    /// Whoever looks sees each message that is here and not dead once.
+    fn check_peek(&self) {
+        let seen = self.queue.peek(0..u64::MAX, usize::MAX);
+        let in_memory = seen.iter().map(|peeked| peeked.position);
+        let only_there = self.disk.values().filter(|entry| self.queue.is_only_on_disk(entry));
+        let mut seen: Vec<u64> = in_memory.chain(only_there.map(|entry| entry.position)).collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(count, seen.len(), "nothing is seen twice");
+        let here = self.queue.ready() + self.queue.unacked() + self.queue.delayed();
+        assert_eq!(count, here, "everything is seen");
+        let first: Vec<u64> = self.queue.peek(2..9, 2).iter().map(|each| each.position).collect();
+        let all = self.queue.peek(2..9, usize::MAX);
+        let expected: Vec<u64> = all.iter().map(|each| each.position).take(2).collect();
+        assert_eq!(first, expected, "the first ones, in order");
     }
 }
 

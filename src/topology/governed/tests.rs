@@ -149,7 +149,7 @@ fn read(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Topology {
     read.sort_by_key(|row| match row {
         Row::Rule(_) => 0,
         Row::Exchange(_) | Row::Queue(..) => 1,
-        Row::Binding(_) => 2,
+        Row::Binding(_) | Row::Paused(..) => 2,
     });
     let mut topology = vhost();
     read.into_iter().for_each(|row| topology.restore(row));
