@@ -11,20 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 use super::live_queue::LiveQueue;
-use super::stations::Taps;
-use super::vhost::Vhost;
-use crate::message::Message;
-use crate::names::QueueId;
+use super::procession::{Procession, Sent};
 use crate::queue::death::{Burial, Letter};
 use crate::queue::options::DeadLetterStrategy;
 use crate::queue::settings::DeadLetter;
 use crate::queue::{Command, Dead};
-use crate::routing::Envelope;
-use crate::store::Together;
 
 /// Messages taken from one queue before it is another one's turn.
 const BATCH: usize = 256;
@@ -86,8 +80,7 @@ fn bury(queue: &Arc<LiveQueue>, batch: Batch, time: u64) {
         return;
     };
     let together = queue.begin();
-    let mut procession =
-        Procession { vhost, together: together.as_ref(), targets: FxHashMap::default() };
+    let mut procession = Procession::new(&vhost, together.as_ref());
     let keep = to.strategy == DeadLetterStrategy::AtLeastOnce;
     let (mut buried, mut refused) = (Vec::with_capacity(dead.len()), Vec::new());
     for each in dead {
@@ -99,7 +92,10 @@ fn bury(queue: &Arc<LiveQueue>, batch: Batch, time: u64) {
             routing_key: to.routing_key.as_deref(),
         };
         let letter = Letter::new(&each.message, burial);
-        if procession.send(letter) || !keep {
+        let keys: Vec<&[u8]> = letter.keys.iter().map(AsRef::as_ref).collect();
+        let may_enter = |queue: &LiveQueue| !letter.goes_round(queue.name.as_str());
+        let sent = procession.send(&letter.message, &keys, may_enter);
+        if sent == Sent::Taken || !keep {
             buried.extend(each.position);
         } else {
             refused.push(each);
@@ -116,48 +112,5 @@ fn bury(queue: &Arc<LiveQueue>, batch: Batch, time: u64) {
             tokio::time::sleep(PAUSE).await;
             queue.turn([Command::Unburied(refused)]);
         });
-    }
-}
-
-/// Messages under way, by the queue they go to, so that each gets one turn.
-struct Procession<'a> {
-    vhost: Arc<Vhost>,
-    /// Arriving there and leaving here count only together.
-    together: Option<&'a Together>,
-    targets: FxHashMap<QueueId, (Arc<LiveQueue>, Vec<Message>)>,
-}
-
-impl Procession<'_> {
-    /// Sends a message on its way. Returns whether at least one queue takes it, and none refuses.
-    fn send(&mut self, letter: Letter) -> bool {
-        let keys: Vec<&[u8]> = letter.keys.iter().map(AsRef::as_ref).collect();
-        let exchange = String::from_utf8_lossy(letter.message.exchange());
-        let (headers, properties) = (letter.headers(), letter.message.header());
-        let envelope = Envelope { keys: &keys, headers, properties, chance: rand::random() };
-        let mut taps = Taps::new(&self.vhost, &letter.message, headers, self.together);
-        let routed =
-            self.vhost.look(|topology| topology.route_dead(&exchange, &envelope, &mut taps));
-        let queues = routed.queues.into_iter().filter_map(|id| self.vhost.live(id));
-        let queues: Vec<_> =
-            queues.filter(|queue| !letter.goes_round(queue.name.as_str())).collect();
-        if queues.len() > 1 {
-            letter.message.fan_out();
-        }
-        let mut taken = routed.held || !queues.is_empty();
-        for queue in queues {
-            if queue.may_refuse() {
-                taken &= queue.offer(letter.message.clone(), self.together).is_ok();
-                continue;
-            }
-            let (_, batch) = self.targets.entry(queue.id).or_insert_with(|| (queue, Vec::new()));
-            batch.push(letter.message.clone());
-        }
-        taken
-    }
-
-    fn arrive(self) {
-        for (_, (queue, mut batch)) in self.targets {
-            queue.publish(&mut batch, self.together);
-        }
     }
 }

@@ -8,6 +8,7 @@
 
 mod dispatch;
 mod fetching;
+mod lifting;
 mod peeking;
 mod reading;
 mod report;
@@ -237,6 +238,13 @@ impl LiveQueue {
         settings.is_some_and(|said| said.single_active && said.kind == QueueKind::Quorum)
     }
 
+    /// A new queue looks at the clock: it may have to go if nobody ever uses it (x-expires).
+    pub fn wake(self: &Arc<Self>) {
+        if self.settings().expires.is_some() {
+            self.turn([]);
+        }
+    }
+
     /// Somebody uses the queue without consuming (x-expires).
     pub fn touch(self: &Arc<Self>) {
         self.turn([Command::Touch]);
@@ -308,6 +316,8 @@ impl LiveQueue {
                 | Command::Unburied(_)
                 | Command::Exhumed { .. }
                 | Command::Discovered(_)
+                | Command::Moved(_)
+                | Command::Stays(_)
                 | Command::Touch
                 | Command::Pause(_) => {}
                 Command::Configure(settings) => {

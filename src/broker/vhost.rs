@@ -155,6 +155,7 @@ impl Vhost {
         let new = NewQueue::of(id, declaration, settings, found);
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
         queue.get_to_know();
+        queue.wake();
         self.queues.insert(id, queue);
     }
 
@@ -197,6 +198,7 @@ impl Vhost {
         let id = self.shared.next_queue_id();
         let new = NewQueue::of(id, &wanted, settings, Found::default());
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
+        queue.wake();
         self.queues.insert(id, Arc::clone(&queue));
         let ((), position) = self.change_locked(None, |topology| topology.add_queue(id, wanted));
         Ok((queue, position))

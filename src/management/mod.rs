@@ -24,6 +24,7 @@ pub mod listing;
 mod logs;
 mod messages;
 mod middleware;
+mod moving;
 mod nodes;
 mod overview;
 mod parameters;
@@ -34,6 +35,7 @@ mod problem;
 mod properties;
 mod queues;
 mod rates;
+mod scheduled;
 mod serve;
 mod tables;
 mod users;
@@ -64,6 +66,8 @@ fn routes() -> Router<Arc<Api>> {
         .merge(bindings::routes())
         .merge(messages::routes())
         .merge(peeking::routes())
+        .merge(moving::routes())
+        .merge(scheduled::routes())
         .merge(users::routes())
         .merge(policies::routes())
         .merge(parameters::routes())

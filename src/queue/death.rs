@@ -85,10 +85,36 @@ impl Letter {
         false
     }
 
-    /// Its headers, for exchanges that route by them.
-    pub fn headers(&self) -> Option<TableRef<'_>> {
+    /// Its headers.
+    #[cfg(test)]
+    fn headers(&self) -> Option<TableRef<'_>> {
         headers(&self.message)
     }
+}
+
+/// Where a dead message was before it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The queue.
+    pub queue: &'a str,
+    /// The exchange that it had been published to.
+    pub exchange: &'a [u8],
+    /// With which key.
+    pub routing_key: &'a [u8],
+}
+
+/// Where a message died last, if it is a dead letter.
+pub fn origin(message: &Message) -> Option<Origin<'_>> {
+    if !message.has_died() {
+        return None;
+    }
+    let last = deaths(headers(message)?)?.iter().find_map(table)?;
+    let Some(Value::Array(keys)) = last.get("routing-keys") else { return None };
+    Some(Origin {
+        queue: std::str::from_utf8(text(last, "queue")).ok()?,
+        exchange: text(last, "exchange"),
+        routing_key: keys.iter().find_map(|key| key.as_bytes_of_text())?,
+    })
 }
 
 fn headers(message: &Message) -> Option<TableRef<'_>> {

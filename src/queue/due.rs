@@ -167,14 +167,23 @@ impl Dues {
 
     /// A message that was only on disk is in memory now.
     pub fn arrived(&mut self, position: u64, due: u64, len: u64) {
-        let at = self.runs.partition_point(|run| run.last < position);
-        if let Some(run) = self.runs.get_mut(at)
-            && run.first <= position
-            && run.due == step(due)
-        {
+        if let Some(run) = self.run_of(position, due) {
             run.away = run.away.saturating_sub(1);
             run.away_bytes = run.away_bytes.saturating_sub(len);
         }
+    }
+
+    /// A message that [had arrived](Self::arrived) is only on disk again.
+    pub fn left_memory(&mut self, position: u64, due: u64, len: u64) {
+        if let Some(run) = self.run_of(position, due) {
+            run.count(len, true);
+        }
+    }
+
+    fn run_of(&mut self, position: u64, due: u64) -> Option<&mut Run> {
+        let at = self.runs.partition_point(|run| run.last < position);
+        let run = self.runs.get_mut(at)?;
+        (run.first <= position && run.due == step(due)).then_some(run)
     }
 
     /// When something is due next.

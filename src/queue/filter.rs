@@ -70,7 +70,14 @@ fn is(found: Value<'_>, value: &str) -> bool {
         Value::Timestamp(seconds) => value == seconds.to_string(),
         Value::F32(number) => value.parse() == Ok(number),
         Value::F64(number) => value.parse() == Ok(number),
-        other => other.as_integer().is_some_and(|number| value == number.to_string()),
+        Value::I8(_)
+        | Value::U8(_)
+        | Value::I16(_)
+        | Value::U16(_)
+        | Value::I32(_)
+        | Value::U32(_)
+        | Value::I64(_) => found.as_integer().is_some_and(|number| value == number.to_string()),
+        Value::Decimal { .. } | Value::Array(_) | Value::Table(_) | Value::Void => false,
     }
 }
 

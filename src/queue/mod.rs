@@ -22,7 +22,9 @@ mod counted;
 pub mod death;
 pub mod deliveries;
 pub mod due;
+mod dying;
 pub mod filter;
+mod moving;
 pub mod options;
 pub mod peek;
 pub mod ready;
@@ -104,6 +106,8 @@ impl Queue {
             Command::Unburied(dead) => self.unburied(dead),
             Command::Exhumed { entries, done } => self.exhumed(entries, done),
             Command::Discovered(entries) => self.discovered(entries, effects),
+            Command::Moved(positions) => self.moved(&positions, effects),
+            Command::Stays(positions) => self.stays(&positions, effects),
             Command::Touch => self.touch(),
             Command::Pause(paused) => self.pause(paused),
         }
@@ -375,7 +379,8 @@ impl Queue {
             return Err(Undeletable::NotEmpty);
         }
         let count = self.ready.len();
-        self.counters.purged += (count + self.unacked.len() + self.delayed()) as u64;
+        let others = self.unacked.len() + self.delayed() + self.lifted();
+        self.counters.purged += (count + others) as u64;
         self.deleted = true;
         self.rules = None;
         self.forget_ready();
@@ -445,9 +450,10 @@ impl Queue {
             + counters.exhausted
             + counters.purged
             + counters.missing
+            + counters.moved
             + counters.delivered_no_ack
             + counters.fetched_no_ack;
-        let here = (self.ready.len() + self.unacked.len() + self.delayed()) as u64;
+        let here = (self.ready.len() + self.unacked.len() + self.delayed() + self.lifted()) as u64;
         let dying = self.dying() as u64;
         let deaths = counters.discarded + counters.expired + counters.dropped + counters.exhausted;
         assert_eq!(here + gone, counters.published, "a message is either here or gone, once");

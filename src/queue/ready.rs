@@ -197,6 +197,12 @@ impl Ready {
         self.away.body_bytes = self.away.body_bytes.saturating_sub(bytes);
     }
 
+    /// A message that was taken from those on disk is there again.
+    pub fn returns_to_disk(&mut self, bytes: u64) {
+        self.away.count += 1;
+        self.away.body_bytes += bytes;
+    }
+
     /// The first message that is away cannot be had. Returns whether it still was away.
     pub fn pass_over(&mut self, position: u64) -> bool {
         let away = self.away.count > 0 && position >= self.away.from;
@@ -224,6 +230,17 @@ impl Ready {
         );
         self.body_bytes += entry.message.body_len() as u64;
         self.apart.insert(self.key(&entry), entry);
+    }
+
+    /// Puts a message back that was taken from anywhere in the line.
+    pub fn put_anywhere(&mut self, entry: Entry) {
+        let ahead = self.fresh.first().is_none_or(|front| entry.position < front);
+        if ahead || self.level(&entry.message) > 0 {
+            return self.put_back(entry);
+        }
+        self.body_bytes += entry.message.body_len() as u64;
+        let Entry { position, deliveries, due, message } = entry;
+        self.fresh.restore(position, Fresh { message, due, deliveries });
     }
 
     /// Takes the first of those in memory.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::Queue;
 use super::due::{Dues, NEVER, Swept, Timed};
+use super::moving::Lifted;
 use super::ready::Entry;
 use super::settings::{Retry, Settings};
 use super::timeouts::Timeouts;
@@ -27,15 +28,17 @@ pub(super) struct Rules {
     /// Published in this turn, and gone with its end unless somebody takes them now.
     at_once: Vec<Timed>,
     /// Dead messages that wait to be taken.
-    dead: VecDeque<Dead>,
+    pub(super) dead: VecDeque<Dead>,
     /// Dead messages that have to be read first.
-    unread: VecDeque<Unread>,
+    pub(super) unread: VecDeque<Unread>,
     /// Positions of dead messages that are not buried, with the bytes of their bodies.
     pub(super) dying: BTreeMap<u64, u64>,
     pub(super) dying_bytes: u64,
     /// Messages that came back and wait to be tried again, by when that is.
     delayed: BTreeMap<(u64, u64), Entry>,
     delayed_bytes: u64,
+    /// Messages that are being moved elsewhere.
+    pub(super) lifted: Lifted,
     pub(super) timeouts: Timeouts,
     /// When the queue was used last.
     idle_since: Option<u64>,
@@ -105,8 +108,9 @@ impl Queue {
         let own = if message.expires() { expiration(message) } else { None };
         let ttl = rules.settings.message_ttl;
         let Some(ttl) = own.into_iter().chain(ttl).min() else { return NEVER };
-        // Behind what has been swept, for what is due there counts as gone.
-        rules.now.saturating_add(ttl).max(rules.dues.swept() + 1)
+        // Behind what has been swept, for what is due there counts as gone. And even a lifetime
+        // of zero lasts until the end of this turn: whoever waits gets the message (RabbitMQ).
+        rules.now.saturating_add(ttl.max(1)).max(rules.dues.swept() + 1)
     }
 
     /// Notes when a published message is due.
@@ -191,6 +195,7 @@ impl Queue {
             self.dies(entry, Death::Expired, effects);
         } else if let Some(len) = len
             && self.ready.is_away(position)
+            && !self.was_lifted_from_disk(position)
         {
             let unread = Unread { first: position, last: position, step, count: 1 };
             self.expire_away(unread, len, effects);
@@ -243,39 +248,11 @@ impl Queue {
         if let Some(rules) = &self.rules {
             held.extend(rules.dying.keys());
             held.extend(rules.delayed.keys().map(|(_, position)| *position));
+            held.extend(rules.lifted.positions());
             held.extend(rules.unread.iter().flat_map(|unread| unread.first..=unread.last));
         }
         held.sort_unstable();
         held
-    }
-
-    /// Whether dead messages go anywhere.
-    pub(super) fn dead_letters(&self) -> bool {
-        self.settings().is_some_and(|settings| settings.dead_letter.is_some())
-    }
-
-    /// A message dies: it goes to the dead-letter exchange, or for good.
-    pub(super) fn dies(&mut self, entry: Entry, death: Death, effects: &mut Vec<Effect>) {
-        match death {
-            Death::Rejected => self.counters.discarded += 1,
-            Death::Expired => self.counters.expired += 1,
-            Death::MaxLength => self.counters.dropped += 1,
-            Death::DeliveryLimit => self.counters.exhausted += 1,
-        }
-        if self.dead_letters() {
-            self.is_dying(entry, death);
-        } else {
-            self.gone(entry.position, death.departure(), effects);
-        }
-    }
-
-    fn is_dying(&mut self, entry: Entry, death: Death) {
-        let Entry { position, message, .. } = entry;
-        let len = message.body_len() as u64;
-        let rules = self.rules_mut();
-        rules.dying.insert(position, len);
-        rules.dying_bytes += len;
-        rules.dead.push_back(Dead { position: Some(position), death, message });
     }
 
     /// Whether a message would make the queue longer than it may be, where such are refused.
@@ -355,62 +332,6 @@ impl Queue {
         self.rules.as_ref().is_some_and(|rules| rules.paused)
     }
 
-    /// Whether dead messages wait to be taken.
-    #[inline]
-    pub fn has_dead(&self) -> bool {
-        let waits = |rules: &Rules| !rules.dead.is_empty() || !rules.unread.is_empty();
-        self.rules.as_deref().is_some_and(waits)
-    }
-
-    /// Takes dead messages on their way, at most so many.
-    pub fn take_dead(&mut self, most: usize) -> Vec<Dead> {
-        let Some(rules) = &mut self.rules else { return Vec::new() };
-        let count = rules.dead.len().min(most);
-        rules.dead.drain(..count).collect()
-    }
-
-    /// Dead messages that have to be read from disk; the answer is [`Command::Exhumed`](super::Command::Exhumed).
-    pub fn unread_dead(&self) -> Option<Unread> {
-        self.rules.as_ref()?.unread.front().copied()
-    }
-
-    pub(super) fn exhumed(&mut self, entries: Vec<Entry>, done: bool) {
-        let Some(rules) = &mut self.rules else { return };
-        let Some(unread) = rules.unread.front_mut() else { return };
-        let Unread { last, step, .. } = *unread;
-        let mut found = Vec::new();
-        for entry in entries.into_iter().filter(|entry| entry.position <= last) {
-            unread.first = unread.first.max(entry.position + 1);
-            let known = rules.dying.contains_key(&entry.position);
-            if super::due::step(entry.due) == step
-                && !known
-                && self.ready.level(&entry.message) == 0
-            {
-                found.push(entry);
-            }
-        }
-        unread.count = unread.count.saturating_sub(found.len() as u64);
-        if done || unread.first > last {
-            let missing = rules.unread.pop_front().map_or(0, |unread| unread.count);
-            self.counters.missing += missing;
-            // They were counted as expired already.
-            self.counters.expired -= missing;
-        }
-        for entry in found {
-            self.is_dying(entry, Death::Expired);
-        }
-    }
-
-    pub(super) fn buried(&mut self, positions: &[u64], effects: &mut Vec<Effect>) {
-        for &position in positions {
-            let Some(rules) = &mut self.rules else { return };
-            let Some(len) = rules.dying.remove(&position) else { continue };
-            rules.dying_bytes -= len;
-            self.counters.dead_lettered += 1;
-            self.gone(position, Departure::DeadLettered, effects);
-        }
-    }
-
     /// Puts a message back, unless it came back too often or its time is over.
     pub(super) fn put_back_by_rules(
         &mut self,
@@ -453,7 +374,7 @@ impl Queue {
         }
     }
 
-    fn ready_again(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
+    pub(super) fn ready_again(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
         let Some(rules) = &mut self.rules else { return self.ready.put_back(entry) };
         if entry.due <= rules.now {
             return self.dies(entry, Death::Expired, effects);
@@ -462,14 +383,7 @@ impl Queue {
             let (position, due, len) = (entry.position, entry.due, entry.message.body_len() as u64);
             rules.dues.again(Timed { position, due, len, away: false });
         }
-        self.ready.put_back(entry);
-    }
-
-    /// Dead messages that are not buried.
-    pub fn dying(&self) -> usize {
-        let Some(rules) = &self.rules else { return 0 };
-        let unread: u64 = rules.unread.iter().map(|unread| unread.count).sum();
-        rules.dying.len() + usize::try_from(unread).unwrap_or(usize::MAX)
+        self.ready.put_anywhere(entry);
     }
 
     /// After a restart: nothing is known yet of what is on disk. What is due, or of a higher
@@ -492,7 +406,8 @@ impl Queue {
         let last = entries.last().map(|entry| entry.position);
         for entry in entries {
             let inside = (from..end).contains(&entry.position);
-            if inside && self.ready.is_away(entry.position) {
+            let was_lifted = self.was_lifted_from_disk(entry.position);
+            if inside && self.ready.is_away(entry.position) && !was_lifted {
                 self.discover(entry, effects);
             }
         }
@@ -519,18 +434,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn unburied(&mut self, dead: Vec<Dead>) {
-        if let Some(rules) = &mut self.rules {
-            let dying = &rules.dying;
-            let known = |dead: &Dead| dead.position.is_none_or(|each| dying.contains_key(&each));
-            rules.dead.extend(dead.into_iter().filter(known));
-        }
-    }
-
     /// Bytes in memory of what is neither ready nor unacked.
     #[inline]
     pub(super) fn bytes_apart(&self) -> u64 {
-        self.rules.as_ref().map_or(0, |rules| rules.dying_bytes + rules.delayed_bytes)
+        self.rules
+            .as_ref()
+            .map_or(0, |rules| rules.dying_bytes + rules.delayed_bytes + rules.lifted.bytes())
     }
 
     /// Messages that wait to be tried again.
@@ -542,12 +451,17 @@ impl Queue {
         self.rules.iter().flat_map(|rules| rules.delayed.values())
     }
 
+    fn was_lifted_from_disk(&self, position: u64) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.lifted.has_passed(position))
+    }
+
     /// Whether a message that is on disk, where ready ones are, is none of those: it is in memory,
     /// or dead.
     pub(super) fn stands_apart(&self, entry: &Entry) -> bool {
         let Some(rules) = &self.rules else { return false };
         let known = rules.unknown.is_none_or(|unknown| !unknown.contains(entry.position));
-        known && (self.ready.level(&entry.message) > 0 || rules.dues.is_swept(entry.due))
+        let lifted = rules.lifted.has_passed(entry.position);
+        lifted || known && (self.ready.level(&entry.message) > 0 || rules.dues.is_swept(entry.due))
     }
 
     /// Takes in what was read from disk.
@@ -574,11 +488,13 @@ impl Rules {
         self.dues.clear();
         self.at_once.clear();
         self.unknown = None;
+        self.lifted.forget_passed();
     }
 
     /// What must hold: dead messages are known by their positions.
     pub(super) fn validate(&self) {
         self.dues.validate();
+        self.lifted.validate();
         assert_eq!(self.dying.values().sum::<u64>(), self.dying_bytes);
         let delayed = self.delayed.values().map(|entry| entry.message.body_len() as u64);
         assert_eq!(delayed.sum::<u64>(), self.delayed_bytes);

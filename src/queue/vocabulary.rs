@@ -78,6 +78,10 @@ pub enum Command {
     /// What is on disk since before a restart, in order, from [`super::Queue::unknown_from`] on;
     /// nothing means that there is no more.
     Discovered(Vec<Entry>),
+    /// Messages that were [lifted](super::Queue::lift) are elsewhere.
+    Moved(Vec<u64>),
+    /// Messages that were [lifted](super::Queue::lift) stay.
+    Stays(Vec<u64>),
     /// Somebody used the queue: it does not idle (x-expires).
     Touch,
     /// From now on nothing is handed out, or it is again.
@@ -267,6 +271,8 @@ pub struct Counters {
     pub refused: u64,
     /// Dead messages that have gone to the dead-letter exchange.
     pub dead_lettered: u64,
+    /// Messages that were moved elsewhere.
+    pub moved: u64,
     /// Messages purged, or gone with the queue.
     pub purged: u64,
     /// Messages that were counted and that the disk did not have. Anything but 0 is a bug, or a

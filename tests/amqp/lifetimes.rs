@@ -119,6 +119,16 @@ fn messages_that_are_only_on_disk_expire_and_are_dead_lettered() {
 }
 
 #[test]
+fn a_queue_that_nobody_ever_uses_expires() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        declare(&channel, "idle", &[("x-expires", number(20))]).await;
+        eventually("it is gone", || broker.queue("idle").is_none());
+    });
+}
+
+#[test]
 fn a_ttl_empties_a_queue_without_reading_it() {
     let broker = TestBroker::with(|config| config.limits.queue_window = 10);
     broker.with_lapin(async |connection| {

@@ -4,6 +4,7 @@ use super::*;
 use crate::message::Parts;
 use crate::queue::due::GRAIN;
 use crate::queue::options::{DeadLetterStrategy, Overflow};
+use crate::queue::peek::{Peeked, Standing};
 use crate::queue::settings::{DeadLetter, Settings};
 use crate::wire::content::{Property, Replacement, header, replace};
 
@@ -46,6 +47,15 @@ enum Step {
     Answer(usize),
     /// Dead messages are read and buried, so many.
     Bury(usize),
+    /// Ready messages are taken to be moved, from a position on.
+    Lift {
+        from: u64,
+        most: usize,
+    },
+    /// What was taken to be moved has arrived elsewhere, or stays.
+    Land {
+        elsewhere: bool,
+    },
     Configure(Settings),
     /// The broker is killed and comes back.
     Restart,
@@ -96,6 +106,8 @@ fn step(max_priority: Option<u8>) -> impl Strategy<Value = Step> {
         1 => Just(Step::Purge),
         4 => (1usize..6).prop_map(Step::Answer),
         3 => (1usize..4).prop_map(Step::Bury),
+        2 => (0u64..40, 1usize..4).prop_map(|(from, most)| Step::Lift { from, most }),
+        3 => any::<bool>().prop_map(|elsewhere| Step::Land { elsewhere }),
         1 => settings(max_priority).prop_map(Step::Configure),
         1 => Just(Step::Restart),
     ]
@@ -109,6 +121,9 @@ struct Play {
     disk: BTreeMap<u64, Entry>,
     asked: Option<(u64, u64)>,
     held: Vec<(DeliveryId, u64)>,
+    lifted: Vec<u64>,
+    /// What has been moved may still be read from the disk for a while.
+    ghosts: BTreeMap<u64, Entry>,
     /// Positions on the disk that are ready as far as the model knows; it knows nothing of time.
     ready: std::collections::BTreeSet<u64>,
 }
@@ -120,7 +135,8 @@ impl Play {
         let mut queue = Queue::stored(WINDOW, Away::default(), 0);
         queue.apply(Command::Configure(Box::new(settings.clone())), &mut Vec::new());
         let (disk, held, ready) = (BTreeMap::new(), Vec::new(), Default::default());
-        Self { queue, settings, now: 1000, disk, asked: None, held, ready }
+        let (lifted, ghosts) = (Vec::new(), BTreeMap::new());
+        Self { queue, settings, now: 1000, disk, asked: None, held, lifted, ghosts, ready }
     }
 
     fn level(&self, position: u64) -> u8 {
@@ -155,12 +171,16 @@ impl Play {
             }
             Step::Answer(most) => {
                 if let Some((round, from)) = self.asked.take() {
-                    let entries = self.disk.range(from..).take(*most);
+                    let mut there = self.disk.clone();
+                    there.extend(self.ghosts.clone());
+                    let entries = there.range(from..).take(*most);
                     let entries = entries.map(|(_, entry)| entry.clone()).collect();
                     self.queue.apply(Command::Fetched { round, entries }, &mut effects);
                 }
             }
             Step::Bury(most) => self.bury(*most, &mut effects),
+            Step::Lift { from, most } => self.lift(*from, *most),
+            Step::Land { elsewhere } => self.land(*elsewhere, &mut effects),
             Step::Configure(settings) => {
                 self.settings = settings.clone();
                 let command = Command::Configure(Box::new(settings.clone()));
@@ -220,6 +240,33 @@ impl Play {
         self.queue.apply(Command::Settle(id, outcome), effects);
     }
 
+    fn lift(&mut self, from: u64, most: usize) {
+        let mut seen = self.queue.peek(from..u64::MAX, most);
+        let there = self.disk.values().filter(|entry| self.queue.is_only_on_disk(entry));
+        seen.extend(there.map(|entry| Peeked::of(entry, Standing::Ready)));
+        seen.retain(|each| each.position >= from);
+        for each in seen.iter().take(most) {
+            let ready = self.ready.contains(&each.position);
+            if self.queue.lift(each) {
+                assert!(ready && each.standing == Standing::Ready, "only what is ready is lifted");
+                self.ready.remove(&each.position);
+                self.lifted.push(each.position);
+            }
+        }
+    }
+
+    fn land(&mut self, elsewhere: bool, effects: &mut Vec<Effect>) {
+        let lifted = std::mem::take(&mut self.lifted);
+        if elsewhere {
+            let ghost = |position: &u64| Some((*position, self.disk.get(position)?.clone()));
+            self.ghosts.extend(lifted.iter().filter_map(ghost));
+            self.queue.apply(Command::Moved(lifted), effects);
+        } else {
+            self.ready.extend(&lifted);
+            self.queue.apply(Command::Stays(lifted), effects);
+        }
+    }
+
     fn bury(&mut self, most: usize, effects: &mut Vec<Effect>) {
         if let Some(unread) = self.queue.unread_dead() {
             let entries = self.disk.range(unread.first..).take(most);
@@ -248,6 +295,8 @@ impl Play {
         self.queue.knows_nothing_of_its_messages();
         self.ready = self.disk.keys().copied().collect();
         self.held.clear();
+        self.lifted.clear();
+        self.ghosts.clear();
         self.asked = None;
         self.queue.apply(Command::Tick(self.now), &mut effects);
         while let Some(from) = self.queue.unknown_from() {
@@ -265,7 +314,8 @@ impl Play {
                         let Some(entry) = self.disk.remove(&position) else { continue };
                         let expired = why == Departure::Expired;
                         assert!(!expired || entry.due <= self.now + 1, "expired before its time");
-                        let held = self.held.iter().any(|(_, held)| *held == position);
+                        let held = self.held.iter().any(|(_, held)| *held == position)
+                            || self.lifted.contains(&position);
                         assert!(!held, "what is held does not go");
                         self.ready.remove(&position);
                     }
@@ -291,7 +341,7 @@ impl Play {
         self.queue.validate();
         assert_eq!(self.queue.unacked(), self.held.len());
         let here = self.queue.ready() + self.queue.unacked();
-        let here = here + self.queue.dying() + self.queue.delayed();
+        let here = here + self.queue.dying() + self.queue.delayed() + self.queue.lifted();
         assert_eq!(here, self.disk.len(), "the disk has what the queue has");
         let swept = self.now - self.now % GRAIN;
         let alive = self.disk.values().filter(|entry| entry.due > swept).count();
@@ -324,6 +374,23 @@ impl Play {
         let all = self.queue.peek(2..9, usize::MAX);
         let expected: Vec<u64> = all.iter().map(|each| each.position).take(2).collect();
         assert_eq!(first, expected, "the first ones, in order");
+    }
+}
+
+#[test]
+fn a_lifetime_of_zero_lasts_until_the_end_of_the_turn() {
+    let settings = Settings { message_ttl: Some(0), ..Settings::default() };
+    // At a step's end, and in between.
+    for now in [GRAIN * 10, GRAIN * 10 + 7] {
+        let (mut queue, mut effects) = (Queue::in_memory(), Vec::new());
+        queue.apply(Command::Configure(Box::new(settings.clone())), &mut effects);
+        queue.apply(Command::Tick(now), &mut effects);
+        queue.apply(Command::Publish(mortal(None, 0)), &mut effects);
+        assert!(queue.fetch(true, &mut effects).is_some(), "whoever waits gets it");
+        queue.apply(Command::Publish(mortal(None, 0)), &mut effects);
+        queue.keep_limits(&mut effects);
+        assert_eq!((queue.ready(), queue.counters().expired), (0, 1), "nobody waited");
+        queue.validate();
     }
 }
 
