@@ -100,7 +100,9 @@ impl Scrape<'_> {
                     self.out.sample(labels(row), (metric.of)(row));
                 }
             } else {
-                self.out.sample(&Labels::default(), rows.iter().map(metric.of).sum());
+                // Not `sum`, which makes -0 of nothing.
+                let sum = rows.iter().map(metric.of).fold(0.0, std::ops::Add::add);
+                self.out.sample(&Labels::default(), sum);
             }
         }
     }

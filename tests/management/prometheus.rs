@@ -78,6 +78,8 @@ fn what_dashboards_ask_for_is_there() {
         let is_it = |sample: &String| sample.split('{').next() == Some(&name);
         assert!(samples.keys().any(is_it), "{name} is missing");
     }
+    let negative = samples.iter().find(|(_, value)| value.is_sign_negative());
+    assert_eq!(negative, None, "nothing is 0 and not -0");
     let identity = samples.keys().find(|name| name.starts_with("rabbitmq_identity_info{"));
     let identity = identity.expect("it says who it is");
     for label in ["rabbitmq_node=", "rabbitmq_cluster=", "rabbitmq_endpoint=\"aggregated\""] {

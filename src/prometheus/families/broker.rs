@@ -116,7 +116,7 @@ pub(in crate::prometheus) const WHOLE: &[Family<Whole>] = &[
                 "Free disk space low watermark in bytes",
                 |w| w.disk_limit as f64,
             ),
-            metric("uptime_seconds", Gauge, "Node uptime", |w| w.uptime),
+            metric("erlang_uptime_seconds", Gauge, "Node uptime", |w| w.uptime),
         ],
     ),
 ];
