@@ -36,6 +36,9 @@ export function span(ms) {
   return `${s} s`;
 }
 
+/** The same in its largest unit. */
+export const coarse = (ms) => span(ms).split(" ").slice(0, 2).join(" ");
+
 export const date = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 export const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 

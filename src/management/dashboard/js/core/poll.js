@@ -18,9 +18,13 @@ addEventListener("visibilitychange", () => {
 addEventListener("online", refresh);
 contact.on((state) => { if (state === "ok") refresh(); });
 
+/** Seconds between two looks; 0: none. */
+const pace = (every, wanted) => (every === 0 || wanted === 0 ? 0 : Math.max(every ?? 0, wanted));
+
 /**
  * Loads something and keeps it fresh: {data, error, busy, reload}. What was seen last stays while
- * there is no answer. `load` gets an AbortSignal; `every` overrides the user's interval (0: never).
+ * there is no answer. `load` gets an AbortSignal; it is not called more often than `every` seconds (0:
+ * only once) nor than the user wants.
  */
 export function usePoll(load, needs, { every, on = true } = {}) {
   const [state, set] = useState({ data: undefined, error: undefined, busy: true });
@@ -48,7 +52,7 @@ export function usePoll(load, needs, { every, on = true } = {}) {
     }
     function plan() {
       clearTimeout(timer);
-      const seconds = contact.get() === "offline" ? RETRY : every ?? interval.get();
+      const seconds = contact.get() === "offline" ? RETRY : pace(every, interval.get());
       if (seconds) timer = setTimeout(() => (document.hidden ? plan() : look()), seconds * 1000);
     }
     reload.current = look;

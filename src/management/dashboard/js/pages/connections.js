@@ -11,6 +11,11 @@ import { List } from "../ui/list.js";
 
 const flow = (id, label, key) => ({ id, label, num: true, sort: `${key}_details.rate`, needs: [`${key}_details.rate`, key], title: "Bytes per second", show: (each) => html`<${Bytes} value=${Math.round(each[`${key}_details`]?.rate ?? 0)} />` });
 
+function Client({ said }) {
+  const text = [said?.product, said?.version].filter((each) => typeof each === "string").join(" ");
+  return html`<span class="clip" title=${text}>${text || "–"}</span>`;
+}
+
 const COLUMNS = [
   { id: "name", label: "Connection", sort: "name", always: true, needs: ["name", "user_provided_name"], show: (each) => html`<${ConnectionLink} name=${each.name} label=${each.user_provided_name ?? each.name} sub=${each.user_provided_name && each.name} />` },
   { id: "user", label: "User", sort: "user" },
@@ -21,7 +26,7 @@ const COLUMNS = [
   flow("received", "Received/s", "recv_oct"),
   flow("sent", "Sent/s", "send_oct"),
   { id: "since", label: "Connected", sort: "connected_at", needs: ["connected_at"], at: "wide", show: (each) => html`<${When} at=${each.connected_at} />` },
-  { id: "client", label: "Client", at: "wide", needs: ["client_properties"], show: ({ client_properties: said }) => [said?.product, said?.version].filter((each) => typeof each === "string").join(" ") || "–" },
+  { id: "client", label: "Client", at: "wide", needs: ["client_properties"], show: ({ client_properties: said }) => html`<${Client} said=${said} />` },
   { id: "protocol", label: "Protocol", sort: "protocol", off: true },
   { id: "heartbeat", label: "Heartbeat", num: true, sort: "timeout", off: true, needs: ["timeout"], show: (each) => `${each.timeout} s` },
   { id: "waiting", label: "Not yet sent", num: true, sort: "send_pend", off: true, needs: ["send_pend"], title: "Bytes that wait for the client to read", show: (each) => html`<${Bytes} value=${each.send_pend} />` },

@@ -11,12 +11,14 @@ import { BOX, pick, place } from "../topology/shape.js";
 /** Rows of each list that are asked for. */
 const ASKED = 500;
 const TYPING = 250;
+/** Seconds between looks at all of a vhost, at least. */
+const EVERY = 10;
 const QUEUE = "name,messages,consumers,arguments,effective_policy_definition,message_stats.publish_details.rate,message_stats.deliver_get_details.rate";
 
 export default function Topology() {
   const { query } = useRoute();
   const vhost = query.vhost ?? "/";
-  const seen = usePoll((signal) => load(vhost, query.name, signal), [vhost, query.name]);
+  const seen = usePoll((signal) => load(vhost, query.name, signal), [vhost, query.name], { every: EVERY });
   return html`<${Head} title="Topology" />
     <div class="list-bar"><${Filter} name=${query.name} /><${Legend} /></div>
     <${Loaded} from=${seen}>${(all) => html`<${Graph} vhost=${vhost} all=${all} filtered=${Boolean(query.name)} />`}</>`;

@@ -41,8 +41,8 @@ export function drop(users, done = () => {}) {
 export function UserForm({ user, close }) {
   const fields = [
     { name: "name", label: "Name", required: true, when: () => !user },
-    { name: "how", label: "Password", type: "select", options: [...(user ? [["keep", "stays as it is"]] : []), ["password", user ? "a new one" : "a password"], ["hash", "a password's hash"], ["none", "none (certificate only)"]] },
-    { name: "password", label: user ? "New password" : "Password", type: "password", when: (said) => said.how === "password" },
+    { name: "how", label: "Logs in with", type: "select", options: [...(user ? [["keep", "the password it has"]] : []), ["password", user ? "a new password" : "a password"], ["hash", "a password's hash"], ["none", "no password (a certificate)"]] },
+    { name: "password", label: user ? "New password" : "Password", type: "password", required: true, when: (said) => said.how === "password" },
     { name: "hash", label: "Hash", when: (said) => said.how === "hash", help: "as in definitions: salted SHA-256, in base64" },
     ...TAGS.map(([tag, means]) => ({ name: `tag-${tag}`, label: tag, help: means, type: "check", value: user?.tags.includes(tag) ?? false })),
     { name: "other", label: "Other tags", placeholder: "separated by commas", value: user?.tags.filter((tag) => !TAGS.some(([known]) => known === tag)).join(", ") ?? "" },

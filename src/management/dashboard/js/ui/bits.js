@@ -1,6 +1,6 @@
 // Small parts that every page is made of.
 import { html, useEffect, useState } from "../core/view.js";
-import { bytes, date, rate, short, span, whole } from "../core/format.js";
+import { bytes, coarse, date, rate, short, whole } from "../core/format.js";
 
 /** A word with a colour that says how it is: ok, busy, warn, bad, quiet. */
 export const Badge = ({ tone = "quiet", title, children }) => html`<span class="badge ${tone}" title=${title}>${children}</span>`;
@@ -12,7 +12,7 @@ export const State = ({ state }) => html`<span class="state ${TONES[state] ?? "q
 export const Num = ({ value, tone }) => html`<span class="num ${value ? tone ?? "" : "zero"}" title=${whole(value)}>${short(value)}</span>`;
 export const Rate = ({ value, of }) => html`<span class="num ${value ? "" : "zero"}" title=${value === undefined ? undefined : `${value.toFixed(2)} per second${of === undefined ? "" : `; ${whole(of)} in all`}`}>${rate(value)}${value ? html`<small>/s</small>` : ""}</span>`;
 export const Bytes = ({ value }) => html`<span class="num ${value ? "" : "zero"}" title="${whole(value)} bytes">${bytes(value)}</span>`;
-export const When = ({ at }) => (at ? html`<time datetime=${new Date(at).toISOString()} title=${date(at)}>${span(Math.max(0, Date.now() - at))} ago</time>` : "–");
+export const When = ({ at }) => (at ? html`<time datetime=${new Date(at).toISOString()} title=${date(at)}>${coarse(Math.max(0, Date.now() - at))} ago</time>` : "–");
 export const Yes = ({ value }) => (value ? html`<span class="yes" title="yes">✓<span class="hidden">yes</span></span>` : html`<span class="zero">–</span>`);
 
 /** A block with a heading. */

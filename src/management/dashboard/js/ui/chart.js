@@ -17,9 +17,9 @@ export function levels(details) {
   return [samples.map((each) => each.timestamp / 1000), samples.map((each) => each.sample)];
 }
 
-/** How fast something counted: per second, between samples. */
+/** How fast something counted: per second, between samples. The oldest one may be of long before: it is left out. */
 export function rates(details) {
-  const [at, values] = levels(details);
+  const [at, values] = levels(details).map((list) => (list.length > 3 ? list.slice(1) : list));
   return [at.slice(1), values.slice(1).map((value, i) => (at[i + 1] > at[i] ? Math.max(0, value - values[i]) / (at[i + 1] - at[i]) : 0))];
 }
 

@@ -6,8 +6,9 @@ import { Loaded, Panel } from "./bits.js";
 import { note } from "./dialog.js";
 import { Form, number } from "./form.js";
 
-export const VHOST_LIMITS = [["max-connections", "Connections"], ["max-queues", "Queues"]];
-export const USER_LIMITS = [["max-connections", "Connections"], ["max-channels", "Channels"]];
+const PACE = [["max-messages-per-second", "Messages per second"], ["max-bytes-per-second", "Bytes per second"]];
+export const VHOST_LIMITS = [["max-connections", "Connections"], ["max-queues", "Queues"], ...PACE];
+export const USER_LIMITS = [["max-connections", "Connections"], ["max-channels", "Channels"], ...PACE];
 
 /** `of`: "vhost-limits" or "user-limits". */
 export function Limits({ of, name }) {

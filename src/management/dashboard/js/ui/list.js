@@ -115,7 +115,7 @@ function Rows({ rows, cols, rowKey, sort, down, turn, picked, choose }) {
     <thead><tr>
       ${picked && html`<th class="pick"><input type="checkbox" aria-label="Choose all on this page" checked=${all} onChange=${(event) => toggle(rows.map(rowKey), event.target.checked)} /></th>`}
       ${cols.map((column) => html`<th key=${column.id} class=${cellClass(column)} title=${column.title} aria-sort=${sort === column.id ? (down ? "descending" : "ascending") : undefined}>
-        ${column.sort ? html`<button onClick=${() => turn(column)}>${column.label}<i aria-hidden="true">${sort === column.id ? (down ? "↓" : "↑") : ""}</i></button>` : column.label}</th>`)}
+        ${column.sort ? html`<button onClick=${() => turn(column)}>${column.label}<i aria-hidden="true">${sort === column.id ? (down ? "↓" : "↑") : "\u00a0"}</i></button>` : column.label}</th>`)}
     </tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${rowKey(row)}>
       ${picked && html`<td class="pick"><input type="checkbox" aria-label="Choose ${row.name}" checked=${picked.has(rowKey(row))} onChange=${(event) => toggle([rowKey(row)], event.target.checked)} /></td>`}

@@ -1,0 +1,85 @@
+// Every page, wide and narrow, light and dark: it shows what it should, and everybody can use it.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { api, Dashboard, eventually, PHONE, quote, Traffic } from "./support.mjs";
+
+const PAGES = [
+  ["overview", "#/", /Message rates/],
+  ["connections", "#/connections", /dash traffic/],
+  ["channels", "#/channels", /confirm/],
+  ["consumers", "#/consumers", /dash\.orders/],
+  ["exchanges", "#/exchanges", /dash\.events/],
+  ["exchange", "#/exchanges/%2F/dash.events", /order\.#/],
+  ["exchange-publish", "#/exchanges/%2F/dash.events?tab=publish", /Routing key/],
+  ["exchange-scheduled", "#/exchanges/%2F/dash.later?tab=scheduled", /1 message waits/],
+  ["exchange-details", "#/exchanges/%2F/dash.events?tab=details", /dash\.unrouted/],
+  ["default-exchange", "#/exchanges/%2F/amq.default", /\(default\)/],
+  ["queues", "#/queues", /dash\.graves/],
+  ["queue", "#/queues/%2F/dash.orders", /Acked/],
+  ["queue-messages", "#/queues/%2F/dash.graves?tab=messages", /only looked at/],
+  ["queue-get", "#/queues/%2F/dash.graves?tab=messages&do=get", /put them back/],
+  ["queue-move", "#/queues/%2F/dash.graves?tab=messages&do=move", /redrive/],
+  ["queue-consumers", "#/queues/%2F/dash.orders?tab=consumers", /amq\.ctag/],
+  ["queue-bindings", "#/queues/%2F/dash.orders?tab=bindings", /order\.#/],
+  ["queue-publish", "#/queues/%2F/dash.orders?tab=publish", /Persistent/],
+  ["queue-settings", "#/queues/%2F/dash.orders?tab=settings", /dead-letter-exchange/],
+  ["topology", "#/topology?vhost=%2F&name=dash", /dash\.events/],
+  ["users", "#/users", /guest/],
+  ["user", "#/users/guest", /Topic permissions/],
+  ["vhosts", "#/vhosts", /Default type/],
+  ["vhost", "#/vhosts/%2F", /Permissions/],
+  ["policies", "#/policies", /Priority|None yet/],
+  ["limits", "#/limits", /Of vhosts/],
+  ["definitions", "#/definitions", /Export/],
+  ["features", "#/features", /implicit_default_bindings/],
+  ["logs", "#/logs", /info/],
+];
+const LOOKS = [["wide-light", { colorScheme: "light" }], ["narrow-dark", { colorScheme: "dark", viewport: PHONE }]];
+
+let traffic;
+before(async () => { traffic = await Traffic.start(); });
+after(() => traffic.stop());
+
+for (const [look, options] of LOOKS) {
+  test(`all pages, ${look}`, async (t) => {
+    const dashboard = await Dashboard.start(options);
+    await t.test("login", async () => {
+      await dashboard.page.goto(`${process.env.WARREN_HTTP}/`);
+      await dashboard.page.getByLabel("User").waitFor();
+      assert.deepEqual(await dashboard.unfit(), []);
+      await picture(dashboard, `${look}-login`);
+      await dashboard.logIn();
+    });
+    for (const [name, hash, expected] of PAGES) {
+      await t.test(name, async () => {
+        await dashboard.open(hash);
+        await dashboard.page.locator("main", { hasText: expected }).waitFor();
+        await picture(dashboard, `${look}-${name}`);
+        const wide = await dashboard.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `the page is ${wide} pixels wider than the screen`);
+        assert.deepEqual(await dashboard.unfit(), []);
+        assert.deepEqual(dashboard.faults, []);
+      });
+    }
+    await t.test("one connection and one of its channels", async () => {
+      const [connection] = await eventually("the connection is listed", async () => (await api("GET", "connections")).filter((each) => each.user_provided_name === "dash traffic"));
+      await dashboard.open(`#/connections/${quote(connection.name)}`);
+      await dashboard.page.locator("main", { hasText: "What the client says of itself" }).waitFor();
+      assert.deepEqual(await dashboard.unfit(), []);
+      await picture(dashboard, `${look}-connection`);
+      await dashboard.page.getByRole("link", { name: "Channel 1" }).click();
+      await dashboard.page.locator("main h1", { hasText: "Channel 1" }).waitFor();
+      assert.deepEqual(await dashboard.unfit(), []);
+      await picture(dashboard, `${look}-channel`);
+    });
+    await dashboard.stop();
+  });
+}
+
+async function picture(dashboard, name) {
+  const where = process.env.SCREENSHOTS;
+  if (!where) return;
+  mkdirSync(where, { recursive: true });
+  await dashboard.page.screenshot({ path: `${where}/${name}.png`, fullPage: true });
+}
