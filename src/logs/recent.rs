@@ -250,13 +250,13 @@ mod tests {
     #[test]
     fn a_line_says_when_who_what_and_about_what() {
         let logs = logged(10, || {
-            tracing::warn!(target: "warren::net", connection = %"a -> b", channel = 7_u64, ok = true, "gone: {}", "why");
+            tracing::warn!(target: "warren::audit", connection = %"a -> b", channel = 7_u64, ok = true, "gone: {}", "why");
         });
         let lines = logs.latest(10, Level::Trace);
         let line = serde_json::to_value(&*lines[0]).expect("JSON");
         assert_eq!(line["id"], 1);
         assert_eq!(line["level"], "warn");
-        assert_eq!(line["target"], "warren::net");
+        assert_eq!(line["target"], "warren::audit");
         assert_eq!(line["message"], "gone: why");
         let fields = serde_json::json!({"connection": "a -> b", "channel": 7, "ok": true});
         assert_eq!(line["fields"], fields);
