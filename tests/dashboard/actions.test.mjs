@@ -244,8 +244,9 @@ test("a scheduled message is cancelled", async () => {
   await page.locator("main", { hasText: "Nothing waits here" }).waitFor();
 });
 
-test("a connection is closed with a reason", async () => {
+test("a connection is closed with a reason", async (t) => {
   const victim = await Traffic.idle("dash victim");
+  t.after(() => victim.close().catch(() => {}));
   const named = async () => (await api("GET", "connections")).find((each) => each.user_provided_name === "dash victim");
   const { name } = await eventually("it is listed", named);
   const closed = new Promise((resolve) => { victim.on("error", resolve); victim.on("close", resolve); });

@@ -80,7 +80,7 @@ export class Dashboard {
   async confirm(action, typed) {
     const dialog = this.page.locator("dialog[open]");
     if (typed !== undefined) await dialog.locator("label.field input").fill(typed);
-    await dialog.getByRole("button", { name: action, exact: true }).click();
+    await dialog.locator("footer").getByRole("button", { name: action, exact: true }).click();
     await dialog.waitFor({ state: "detached" });
   }
 

@@ -28,8 +28,14 @@ export default function Logs() {
       last = fresh.at(-1).id;
       set((old) => [...old, ...fresh].slice(-MOST));
     };
-    set([]);
-    follow(level, stop.signal, add, (problem) => { fail(problem); if (!problem) last = 0; });
+    // A stream that begins (again) tells the latest lines first; a broker that was restarted counts from 1.
+    const begun = (problem) => {
+      fail(problem);
+      if (problem) return;
+      last = 0;
+      set([]);
+    };
+    follow(level, stop.signal, add, begun);
     return () => stop.abort();
   }, [level, live]);
   useEffect(() => { if (live) end.current?.scrollTo(0, end.current.scrollHeight); }, [lines, live]);
