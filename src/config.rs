@@ -4,16 +4,20 @@
 //! The command line wins over the environment, the environment over the file. Handed down as
 //! values, never a global: several brokers may run in one process.
 
+mod conf;
+mod loading;
 mod memory;
 mod prometheus;
+mod rabbitmq;
 mod security;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 
+pub use conf::bytes;
+pub use loading::BadConfig;
 pub use memory::memory_limit;
 pub use prometheus::PrometheusConfig;
 pub use security::{ExternalLogin, Mechanism, TlsConfig, TlsVersion, VerifyPeer};
@@ -44,6 +48,9 @@ pub struct Config {
     pub log: LogConfig,
     /// Threads.
     pub runtime: RuntimeConfig,
+    /// What is to be said of settings that were read: of those that mean nothing here.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// Smaller files of the log would not be worth clearing.
@@ -380,73 +387,7 @@ impl Default for LogConfig {
     }
 }
 
-/// Why settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadConfig {
-    /// The file cannot be read.
-    #[error("cannot read {file}: {why}")]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        why: std::io::Error,
-    },
-    /// The file is no TOML, or has settings that do not exist or do not fit.
-    #[error("{file}: {why}")]
-    BadFile {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong, and where.
-        why: toml::de::Error,
-    },
-    /// An environment variable's value does not fit its setting.
-    #[error("{variable}={value}: expected {expected}")]
-    BadVariable {
-        /// The variable.
-        variable: String,
-        /// Its value.
-        value: String,
-        /// What would fit.
-        expected: &'static str,
-    },
-    /// A value that makes no sense.
-    #[error("{setting} = {value}: {why}")]
-    BadValue {
-        /// The setting.
-        setting: &'static str,
-        /// Its value.
-        value: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// A value from the environment that its setting cannot take.
-    #[error("environment: {0}")]
-    BadEnvironment(toml::de::Error),
-}
-
 impl Config {
-    /// The settings of a file, if one is given, and of environment variables.
-    pub fn load(
-        file: Option<&Path>,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, BadConfig> {
-        let from_file = match file {
-            Some(file) => Self::from_file(file)?,
-            None => Self::default(),
-        };
-        let mut settings = Table::try_from(from_file).expect("settings can be written as TOML");
-        overlay(&mut settings, "WARREN", &variable)?;
-        let config = Self::deserialize(settings).map_err(BadConfig::BadEnvironment)?;
-        config.check()?;
-        Ok(config)
-    }
-
-    fn from_file(file: &Path) -> Result<Self, BadConfig> {
-        let unreadable = |why| BadConfig::Unreadable { file: file.into(), why };
-        let text = std::fs::read_to_string(file).map_err(unreadable)?;
-        toml::from_str(&text).map_err(|why| BadConfig::BadFile { file: file.into(), why })
-    }
-
     fn check(&self) -> Result<(), BadConfig> {
         let bad = |setting, value: String, why| Err(BadConfig::BadValue { setting, value, why });
         let amqp = &self.amqp;
@@ -490,43 +431,12 @@ impl Config {
     }
 }
 
-/// Replaces each setting that has an environment variable.
-fn overlay(
-    settings: &mut Table,
-    path: &str,
-    variable: &impl Fn(&str) -> Option<String>,
-) -> Result<(), BadConfig> {
-    for (name, setting) in settings.iter_mut() {
-        let path = format!("{path}_{}", name.to_uppercase());
-        if let Value::Table(inner) = setting {
-            overlay(inner, &path, variable)?;
-        } else if let Some(text) = variable(&path) {
-            *setting = same_type(setting, &text).map_err(|expected| BadConfig::BadVariable {
-                variable: path,
-                value: text,
-                expected,
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// Text as a value of the type that the setting has.
-fn same_type(like: &Value, text: &str) -> Result<Value, &'static str> {
-    match like {
-        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| "a whole number"),
-        Value::Float(_) => text.parse().map(Value::Float).map_err(|_| "a number"),
-        Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| "true or false"),
-        Value::Array(_) => {
-            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-            Ok(Value::Array(words.map(|word| Value::String(word.into())).collect()))
-        }
-        Value::String(_) | Value::Datetime(_) | Value::Table(_) => Ok(Value::String(text.into())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use toml::Table;
+
     use super::*;
 
     fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, BadConfig> {
@@ -567,7 +477,9 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let said = |text, variables: &[_]| load(text, variables).expect_err("bad").to_string();
-        assert!(said("[amqp]\nprot = 1", &[]).contains("unknown field `prot`"));
+        let misspelt = said("[amqp]\nprot = 1", &[]);
+        assert!(misspelt.contains("unknown field `prot`"), "{misspelt}");
+        assert!(misspelt.contains("did you mean amqp.port?"), "{misspelt}");
         assert_eq!(
             said("", &[("WARREN_AMQP_PORT", "many")]),
             "WARREN_AMQP_PORT=many: expected a whole number"
