@@ -16,6 +16,9 @@ RUN sed -i '/^\[\[test\]\]/,/^$/d' Cargo.toml && cargo build --release --locked 
 FROM debian:bookworm-slim
 RUN useradd --system --home-dir /var/lib/warren --create-home warren
 COPY --from=build /warren/target/release/warren /usr/local/bin/warren
+# RabbitMQ's tools are this program under their names.
+RUN for tool in rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-upgrade; do \
+      ln -s warren /usr/local/bin/$tool; done
 COPY config.toml /etc/warren/config.toml
 USER warren
 WORKDIR /var/lib/warren

@@ -62,4 +62,6 @@ pub mod management;
 
 pub mod perf;
 
+pub mod ctl;
+
 pub mod server;

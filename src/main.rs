@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use warren::config::Config;
-use warren::logs;
+use warren::ctl;
+use warren::logs::{self, SetLevel};
 use warren::perf::{self, PerfArgs};
 use warren::server::Server;
 use warren::store;
@@ -34,6 +35,30 @@ struct Arguments {
 enum Command {
     /// Generate load and measure a broker; works with any AMQP 0-9-1 broker.
     Perf(Box<PerfArgs>),
+    /// RabbitMQ's command line: rabbitmqctl's and rabbitmq-diagnostics' verbs, over HTTP.
+    ///
+    /// `warren ctl help` lists them. As a symbolic link called rabbitmqctl, rabbitmq-diagnostics,
+    /// rabbitmq-queues, rabbitmq-upgrade or rabbitmq-plugins this program is that tool.
+    #[command(disable_help_flag = true)]
+    Ctl {
+        /// The verb, its arguments and options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// The busiest queues and connections, live; `--once` for scripts. Options as in `ctl`.
+    #[command(disable_help_flag = true)]
+    Top {
+        /// `--once`, `--interval SECONDS`, and whom to ask.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Read settings and say what is wrong with them, or means nothing here.
+    ///
+    /// TOML, or RabbitMQ's rabbitmq.conf. Exit status: 0 = the broker would start with them.
+    Lint {
+        /// The file, or a directory of .conf files.
+        file: PathBuf,
+    },
     /// Look through a data directory that no broker has open, and say what is wrong with it.
     ///
     /// Nothing in it is changed. Exit status: 0 = all is well, 1 = something is damaged or
@@ -75,9 +100,19 @@ const DAMAGED: u8 = 1;
 const NOT_LOOKED_AT: u8 = 2;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args();
+    if let Some(tool) = words.next().as_deref().and_then(ctl::tool) {
+        return ExitCode::from(ctl::run(Some(tool), words));
+    }
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Some(Command::Perf(args)) => perf::run(&args),
+        Some(Command::Ctl { words }) => return ExitCode::from(ctl::run(None, words)),
+        Some(Command::Top { words }) => {
+            let words = std::iter::once("top".to_owned()).chain(words);
+            return ExitCode::from(ctl::run(None, words));
+        }
+        Some(Command::Lint { file }) => lint(&file),
         Some(Command::Check { dir }) => return check(&dir),
         None => serve(arguments.serve),
     };
@@ -110,9 +145,18 @@ fn check(dir: &Path) -> ExitCode {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the notes are what was asked for")]
+fn lint(file: &Path) -> anyhow::Result<()> {
+    let config = Config::load(Some(file), |name| std::env::var(name).ok())?;
+    config.notes.iter().for_each(|note| println!("{note}"));
+    println!("{}: good", file.display());
+    Ok(())
+}
+
 fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
-    let config = load(arguments)?;
-    let (logs, _set_level) = logs::init(&config.log)?;
+    let config = load(&arguments)?;
+    let (logs, set_log_level) = logs::init(&config.log)?;
+    config.notes.iter().for_each(|note| tracing::warn!("{note}"));
     // The allocator asks for huge pages. They make nothing measurably faster here, and an empty
     // broker weigh 46 MB instead of 9.
     if let Err(why) = rustix::thread::disable_transparent_huge_pages(true) {
@@ -140,8 +184,10 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         systemd::ready();
         let failure = tokio::select! {
             end = wait_for_the_end() => end.map(|()| None)?,
+            () = server.broker().control.end_asked() => None,
             failure = server.store_failed() => Some(failure),
-            never = reload_on_hangup(&server) => match never? {},
+            never = reload_on_hangup(&server, &arguments, &set_log_level) => match never? {},
+            never = follow_log_levels(&server, &set_log_level) => match never {},
             never = systemd::feed_watchdog() => match never {},
         };
         tracing::info!("stopping");
@@ -152,12 +198,21 @@ fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     })
 }
 
-fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
-    let beside = Path::new("config.toml");
-    let file = arguments.config.or_else(|| beside.exists().then(|| beside.to_owned()));
+/// The settings' file: the one that is named, RabbitMQ's, or one that lies there.
+fn settings_file(arguments: &ServeArguments) -> Option<PathBuf> {
+    let named = ["RABBITMQ_CONFIG_FILE", "RABBITMQ_CONFIG_FILES"];
+    let named = named.into_iter().find_map(|name| std::env::var_os(name).map(PathBuf::from));
+    // Older RabbitMQs want the name without its end.
+    let named = named.map(|file| if file.exists() { file } else { file.with_extension("conf") });
+    let beside = || Some(PathBuf::from("config.toml")).filter(|file| file.exists());
+    arguments.config.clone().or(named).or_else(beside)
+}
+
+fn load(arguments: &ServeArguments) -> anyhow::Result<Config> {
+    let file = settings_file(arguments);
     let mut config = Config::load(file.as_deref(), |name| std::env::var(name).ok())?;
-    if let Some(dir) = arguments.data_dir {
-        config.data.dir = dir;
+    if let Some(dir) = &arguments.data_dir {
+        config.data.dir.clone_from(dir);
     }
     if let Some(bind) = arguments.bind {
         config.amqp.bind = bind;
@@ -175,14 +230,56 @@ fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// Reads certificates again on each SIGHUP.
-async fn reload_on_hangup(server: &Server) -> anyhow::Result<Infallible> {
+/// Logs as operators ask for.
+async fn follow_log_levels(server: &Server, set: &SetLevel) -> Infallible {
+    let mut levels = server.broker().control.log_levels();
+    loop {
+        // The broker, which tells, is there until this ends.
+        if levels.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let Some(level) = levels.borrow_and_update().clone() else { continue };
+        if let Err(why) = set(&level) {
+            tracing::error!(level, "the log level stays as it was: {why}");
+        }
+    }
+}
+
+/// Reads the settings again on each SIGHUP: certificates and the log's level change at once, of
+/// others it is said that they need a restart.
+async fn reload_on_hangup(
+    server: &Server,
+    arguments: &ServeArguments,
+    set_log_level: &SetLevel,
+) -> anyhow::Result<Infallible> {
     let mut hangup = signal(SignalKind::hangup())?;
+    let mut current = load(arguments)?;
     loop {
         hangup.recv().await;
         match server.reload_certificates() {
             Ok(()) => tracing::info!("certificates were read again"),
             Err(why) => tracing::error!("certificates stay as they were: {why}"),
+        }
+        match load(arguments) {
+            Ok(new) => {
+                take_over(&current, &new, set_log_level);
+                current = new;
+            }
+            Err(why) => tracing::error!("settings stay as they were: {why:#}"),
+        }
+    }
+}
+
+/// Takes what can be taken of new settings.
+fn take_over(current: &Config, new: &Config, set_log_level: &SetLevel) {
+    for setting in current.differences(new) {
+        if setting != "log.level" {
+            tracing::warn!("{setting} has changed: that needs a restart");
+            continue;
+        }
+        match set_log_level(&new.log.level) {
+            Ok(()) => tracing::info!(level = new.log.level, "log level set"),
+            Err(why) => tracing::error!("log.level stays as it was: {why}"),
         }
     }
 }

@@ -36,13 +36,14 @@ const MAY_USE: &[(&str, &str)] = &[
          auth broker metrics web",
     ),
     ("perf", "wire message"), // message only in its tests, which encode deliveries
+    ("ctl", "config auth"),   // sizes such as 2GB; the password hash that `ctl hash_password` makes
     (
         "server",
         "names protocol config logs store transport auth broker net metrics \
          prometheus management",
     ),
     ("systemd", ""),
-    ("main", "config logs perf server store systemd"),
+    ("main", "config ctl logs perf server store systemd"),
     ("lib", ""),
 ];
 

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod after;
 pub mod clock;
+pub mod control;
 pub mod dead_letters;
 pub mod deduplication;
 pub mod disk_space;
@@ -52,6 +53,7 @@ use crate::store::{CannotOpen, Record, Store};
 use crate::topology::parameters::Globals;
 use crate::topology::rows::RowChange;
 use clock::Clock;
+use control::Control;
 use dead_letters::DeadLetters;
 use disk_space::DiskSpace;
 use memory::{BufferPool, MessageMemory};
@@ -114,6 +116,8 @@ pub struct Broker {
     pub user_loads: UserLoads,
     /// How fast each user may publish who has been here.
     user_throttles: DashMap<UserName, Arc<Throttle>>,
+    /// What operators ask of it.
+    pub control: Control,
     /// The settings it was started with.
     pub config: Config,
     vhosts: DashMap<VhostName, Arc<Vhost>>,
@@ -244,6 +248,7 @@ impl Broker {
             user_throttles: DashMap::new(),
             vhosts: DashMap::new(),
             started: SystemTime::now(),
+            control: Control::default(),
             vhost_changes: Mutex::new(()),
             globals: RwLock::default(),
             config,

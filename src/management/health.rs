@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,11 +16,12 @@ use super::caller::Caller;
 use super::fields::Named;
 use super::overview::listeners;
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::metrics::sampler;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
+pub(super) fn routes() -> Routes {
     let fine = || get(async |_: Caller| well());
-    Router::new()
+    Routes::new()
         .route("/aliveness-test/{vhost}", get(aliveness))
         .route("/healthchecks/node", fine())
         .route("/healthchecks/node/{name}", get(node))
@@ -201,7 +201,9 @@ fn store_failure(api: &Api) -> Option<Response> {
 /// Ready is who can be connected to and published to: the store works, there is a place for one
 /// more connection.
 async fn ready(State(api): State<Arc<Api>>, _: Caller) -> Answer {
-    if let Some(failed) = store_failure(&api).or_else(|| too_many_connections(&api)) {
+    if let Some(failed) =
+        store_failure(&api).or_else(|| suspended(&api)).or_else(|| too_many_connections(&api))
+    {
         return Ok(failed);
     }
     well()
@@ -209,6 +211,11 @@ async fn ready(State(api): State<Arc<Api>>, _: Caller) -> Answer {
 
 async fn in_service(State(api): State<Arc<Api>>, _: Caller) -> Answer {
     store_failure(&api).map_or_else(well, Ok)
+}
+
+fn suspended(api: &Api) -> Option<Response> {
+    let suspended = !api.broker.control.is_accepting();
+    suspended.then(|| ill("the listeners are suspended", json!({})))
 }
 
 fn too_many_connections(api: &Api) -> Option<Response> {

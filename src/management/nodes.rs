@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -16,11 +15,12 @@ use super::fields::{Named, Query};
 use super::listing::Ages;
 use super::overview::{AUTH_MECHANISMS, Context, EXCHANGE_TYPES, Plugin, churn_rates, contexts};
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::metrics::machine::Usage;
 use crate::metrics::memory::Breakdown;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/nodes", get(all))
         .route("/nodes/{name}", get(one))
         .route("/nodes/{name}/memory", get(memory))
@@ -86,7 +86,7 @@ fn view(api: &Api, ages: &Ages) -> NodeView {
         name: api.node.clone(),
         r#type: "disc",
         running: true,
-        being_drained: false,
+        being_drained: !api.broker.control.is_accepting(),
         os_pid: std::process::id().to_string(),
         // RabbitMQ's own Rust client reads 32 bits, which are full after 49 days.
         uptime: u32::try_from(up.as_millis()).unwrap_or(u32::MAX),

@@ -25,14 +25,38 @@ pub fn listen(config: &AmqpConfig, port: u16) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the task is ended.
-pub async fn accept(listener: TcpListener, broker: Arc<Broker>, transport: Transport) {
+///
+/// While an operator has suspended listening the port is closed, so that load balancers see it.
+pub async fn accept(mut listener: TcpListener, broker: Arc<Broker>, transport: Transport) {
     let common = Arc::new(Common { broker });
     let transport = Arc::new(transport);
+    let control = &common.broker.control;
     loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => welcome(&common, &transport, socket, peer),
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => welcome(&common, &transport, socket, peer),
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept a connection");
+                    tokio::time::sleep(OUT_OF_SOCKETS).await;
+                }
+            },
+            () = control.accepting(false) => {
+                let Ok(address) = listener.local_addr() else { continue };
+                drop(listener);
+                control.accepting(true).await;
+                listener = reopen(&common.broker.config.amqp, address.port()).await;
+            }
+        }
+    }
+}
+
+/// Opens a port again that was this broker's: if somebody else has it by now, once they let go.
+async fn reopen(config: &AmqpConfig, port: u16) -> TcpListener {
+    loop {
+        match listen(config, port) {
+            Ok(listener) => return listener,
             Err(error) => {
-                tracing::error!(%error, "cannot accept a connection");
+                tracing::error!(%error, port, "cannot listen again");
                 tokio::time::sleep(OUT_OF_SOCKETS).await;
             }
         }
