@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -19,6 +18,7 @@ use super::exchanges::default_name;
 use super::fields::{Fields, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 use super::tables::Arguments;
 use crate::broker::vhost::Vhost;
 use crate::names::ConnectionId;
@@ -33,8 +33,8 @@ pub(super) const NOBODY: ConnectionId = ConnectionId(0);
 /// What stands in a properties key as it is; Erlang's `quote_plus`.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/bindings", get(all))
         .route("/bindings/{vhost}", get(of_vhost))
         .route("/bindings/{vhost}/e/{source}/{kind}/{destination}", get(between).post(bind))
@@ -218,7 +218,7 @@ async fn one(
 
 fn find(vhost: &Vhost, ends: &Ends, name: &str) -> Result<BindingView, Problem> {
     let mut bindings = ends.bindings(vhost).into_iter();
-    bindings.find(|binding| binding.properties_key == name).ok_or_else(Problem::not_found)
+    bindings.find(|binding| is_named(binding, name)).ok_or_else(Problem::not_found)
 }
 
 async fn unbind(
@@ -242,6 +242,12 @@ async fn unbind(
     };
     api.safe(position).await;
     Ok(done())
+}
+
+/// Clients that quote less than RabbitMQ's keys do, or nothing, are understood, as there.
+fn is_named(binding: &BindingView, name: &str) -> bool {
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    binding.properties_key == name || decoded(&binding.properties_key) == decoded(name)
 }
 
 #[cfg(test)]
