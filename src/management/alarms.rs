@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::put;
 
@@ -13,10 +12,11 @@ use super::caller::Administrator;
 use super::fields::{Fields, Named};
 use super::nodes::must_be_here;
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::config::memory_limit;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/nodes/{name}/memory-watermark", put(memory))
         .route("/nodes/{name}/disk-free-limit", put(disk))
 }

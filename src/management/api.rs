@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use crate::auth::Permission;
 use crate::broker::Broker;
 use crate::broker::access::Access;
@@ -46,6 +48,8 @@ pub struct Api {
     pub(super) ports: Ports,
     /// Certificates, if there are any.
     pub(super) tls: Option<Arc<Tls>>,
+    /// The API's description, once somebody has asked for it.
+    pub(super) openapi: OnceCell<String>,
 }
 
 impl Api {
@@ -58,7 +62,7 @@ impl Api {
         tls: Option<Arc<Tls>>,
     ) -> Self {
         let node = node_name();
-        Self { broker, sampler, logs, node, ports, tls }
+        Self { broker, sampler, logs, node, ports, tls, openapi: OnceCell::new() }
     }
 
     /// What the cluster is called: as it was named, or as its node.

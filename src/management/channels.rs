@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -16,12 +15,13 @@ use super::fields::{Named, Query};
 use super::listing::{Ages, NameFilter, Row};
 use super::problem::Problem;
 use super::rates::{MessageStatsView, Rates};
+use super::routes::Routes;
 use crate::broker::peers::{ChannelRecord, Peer, PeerState};
 use crate::metrics::figures::figures;
 use crate::metrics::sampler;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/channels", get(all))
         .route("/vhosts/{vhost}/channels", get(of_vhost))
         .route("/channels/{name}", get(one))

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::get;
@@ -17,6 +16,7 @@ use super::fields::{Named, Query};
 use super::listing::{Ages, NameFilter, Row};
 use super::problem::Problem;
 use super::rates::{Details, Rates};
+use super::routes::Routes;
 use super::tables::Arguments;
 use crate::broker::peers::{Identity, Peer, PeerState};
 use crate::metrics::sampler;
@@ -25,8 +25,8 @@ use crate::protocol::fault::Fault;
 /// The longest reason for a close that is passed on.
 const MAX_REASON: usize = 200;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/connections", get(all))
         .route("/vhosts/{vhost}/connections", get(of_vhost))
         .route("/connections/{name}", get(one).delete(close))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use rustc_hash::FxHashMap;
@@ -14,6 +13,7 @@ use super::caller::Caller;
 use super::channels::ChannelDetails;
 use super::fields::{Named, Query};
 use super::listing::{NameFilter, Row};
+use super::routes::Routes;
 use super::tables::Arguments;
 use crate::broker::live_queue::{ConsumerReport, LiveQueue};
 use crate::broker::peers::Peer;
@@ -22,8 +22,8 @@ use crate::broker::vhost::Vhost;
 /// RabbitMQ's default time for an ack, which its Rust client wants to read.
 const CONSUMER_TIMEOUT: u64 = 1_800_000;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/consumers", get(all)).route("/consumers/{vhost}", get(of_vhost))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/consumers", get(all)).route("/consumers/{vhost}", get(of_vhost))
 }
 
 /// A consumer as RabbitMQ lists it.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -14,14 +13,15 @@ use super::caller::{Caller, must};
 use super::fields::{Fields, Flags, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 use super::tables::Arguments;
 use crate::broker::vhost::Vhost;
 use crate::protocol::request::DeclareExchange;
 use crate::topology::Topology;
 use crate::topology::exchange_options::ExchangeDeclaration;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/exchanges", get(all))
         .route("/exchanges/{vhost}", get(of_vhost))
         .route("/exchanges/{vhost}/{name}", get(one).put(declare).delete(delete))

@@ -1,20 +1,17 @@
 //! Feature flags and deprecated features: what RabbitMQ calls its ways of changing.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::routing::{get, put};
 use serde::Serialize;
 
 use super::answer::{Answer, done, list, object};
-use super::api::Api;
 use super::caller::{Administrator, Caller};
 use super::fields::{Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/feature-flags", get(flags))
         .route("/feature-flags/{name}/enable", put(enable))
         .route("/deprecated-features", get(deprecated))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, put};
 use serde::Serialize;
@@ -14,10 +13,11 @@ use super::caller::{Administrator, Caller};
 use super::fields::{Fields, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::broker::vhost::Vhost;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/vhost-limits", get(of_all_vhosts))
         .route("/vhost-limits/{vhost}", get(of_vhost))
         .route("/vhost-limits/{vhost}/{name}", put(put_vhost_limit).delete(clear_vhost_limit))

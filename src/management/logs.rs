@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -18,13 +17,14 @@ use super::api::Api;
 use super::caller::Monitor;
 use super::fields::Flags;
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::logs::{Level, Line};
 
 /// How many lines there are if nothing else is asked for.
 const LINES: usize = 100;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/logs", get(latest)).route("/logs/stream", get(follow))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/logs", get(latest)).route("/logs/stream", get(follow))
 }
 
 /// What is asked for: `lines` and `level`.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use base64::Engine;
@@ -19,6 +18,7 @@ use super::exchanges::default_name;
 use super::fields::{Fields, Named};
 use super::problem::Problem;
 use super::properties;
+use super::routes::Routes;
 use crate::auth::Pattern;
 use crate::broker::access::Access;
 use crate::broker::publish::{Addressing, Publisher, Reached};
@@ -30,8 +30,8 @@ use crate::protocol::publish_rules::{check, more_keys};
 use crate::queue::{Delivery, Outcome, Return};
 use crate::wire::content::{ContentHeader, Property, Replacement, replace};
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/exchanges/{vhost}/{name}/publish", post(publish))
         .route("/queues/{vhost}/{name}/get", post(get))
 }

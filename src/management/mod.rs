@@ -26,6 +26,8 @@ mod messages;
 mod middleware;
 mod moving;
 mod nodes;
+mod openapi;
+mod operations;
 mod overview;
 mod parameters;
 mod peeking;
@@ -35,6 +37,7 @@ mod problem;
 mod properties;
 mod queues;
 mod rates;
+mod routes;
 mod scheduled;
 mod serve;
 mod tables;
@@ -51,11 +54,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
-/// All paths below the path prefix.
-fn routes() -> Router<Arc<Api>> {
-    let api = Router::new()
+use routes::Routes;
+
+/// All paths below `/api`.
+fn api_routes() -> Routes {
+    Routes::new()
         .merge(overview::routes())
         .merge(nodes::routes())
+        .merge(operations::routes())
         .merge(whoami::routes())
         .merge(vhosts::routes())
         .merge(connections::routes())
@@ -77,7 +83,13 @@ fn routes() -> Router<Arc<Api>> {
         .merge(features::routes())
         .merge(logs::routes())
         .merge(alarms::routes())
-        .merge(health::routes());
+        .merge(health::routes())
+        .merge(openapi::routes())
+}
+
+/// All paths below the path prefix.
+fn routes() -> Router<Arc<Api>> {
+    let (api, _) = api_routes().into_parts();
     Router::new()
         .route("/health", get(health::liveness))
         .merge(dashboard::routes())

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use serde_json::{Value, json};
@@ -16,12 +15,13 @@ use super::fields::{Fields, Named};
 use super::messages::must_access;
 use super::peeking::unreadable;
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::broker::moving::{Goal, Move};
 use crate::broker::vhost::Vhost;
 use crate::queue::filter::Filter;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/queues/{vhost}/{name}/move", post(move_messages))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/queues/{vhost}/{name}/move", post(move_messages))
 }
 
 async fn move_messages(

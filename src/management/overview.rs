@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -15,12 +14,13 @@ use super::caller::Caller;
 use super::fields::Query;
 use super::listing::Ages;
 use super::rates::{Lengths, MessageStatsView, Rates};
+use super::routes::Routes;
 use crate::metrics::figures::VhostTotals;
 use crate::metrics::history::Span;
 use crate::metrics::sampler;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/overview", get(overview))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/overview", get(overview))
 }
 
 /// An exchange type, or an authentication mechanism.

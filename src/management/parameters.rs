@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -15,13 +14,14 @@ use super::fields::{Fields, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::policies::vhost_to_change;
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_rules::Put;
 use crate::policy::{Class, Policy};
 use crate::topology::parameters::CLUSTER_NAME;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/parameters", get(all))
         .route("/parameters/{component}", get(of_component))
         .route("/parameters/{component}/{vhost}", get(of_vhost))

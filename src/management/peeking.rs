@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, put};
@@ -16,6 +15,7 @@ use super::fields::{Flags, Named};
 use super::messages::{ContentView, Encoding, must_access};
 use super::problem::Problem;
 use super::queues::find;
+use super::routes::Routes;
 use crate::broker::live_queue::{Page, Peek};
 use crate::queue::due::NEVER;
 use crate::queue::filter::Filter;
@@ -27,8 +27,8 @@ const COUNT: usize = 50;
 /// Messages of the longest page.
 const MOST: usize = 1000;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/queues/{vhost}/{name}/pause", put(pause))
         .route("/queues/{vhost}/{name}/resume", put(resume))
         .route("/queues/{vhost}/{name}/peek", get(peek))

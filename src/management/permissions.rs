@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -14,10 +13,11 @@ use super::caller::Administrator;
 use super::fields::{Fields, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::auth::{AccountError, BadPattern, Pattern, Permission, TopicPattern, TopicPermission};
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/permissions", get(all))
         .route("/permissions/{vhost}/{user}", get(one).put(put).delete(delete))
         .route("/vhosts/{vhost}/permissions", get(of_vhost))

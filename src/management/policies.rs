@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
@@ -14,12 +13,13 @@ use super::caller::{Administrator, Caller, PolicyMaker};
 use super::fields::{Fields, Named, Query};
 use super::listing::{ListQuery, NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_rules::Put;
 use crate::policy::{Class, Invalid, Policy};
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route(
             "/policies",
             get(async |api, caller, query| all(Class::User, api, caller, query).await),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, get, post};
 use serde::Serialize;
@@ -18,6 +17,7 @@ use super::fields::{Fields, Flags, Named, Query};
 use super::listing::{ListQuery, NameFilter, Row};
 use super::problem::Problem;
 use super::rates::{Lengths, MessageStatsView, Rates};
+use super::routes::Routes;
 use super::tables::Arguments;
 use crate::broker::live_queue::{Counts, LiveQueue};
 use crate::broker::vhost::Vhost;
@@ -28,8 +28,8 @@ use crate::protocol::fault::Fault;
 use crate::queue::Undeletable;
 use crate::queue::options::{Declaration, Declared};
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/queues", get(all))
         .route("/queues/detailed", get(all))
         .route("/queues/{vhost}", get(of_vhost))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, get};
 use serde::Serialize;
@@ -14,6 +13,7 @@ use super::fields::{Flags, Named};
 use super::messages::{ContentView, Encoding, must_access};
 use super::peeking::number;
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::broker::schedule::{Due, Scheduled};
 
 /// Messages of a page that does not say.
@@ -21,8 +21,8 @@ const COUNT: usize = 50;
 /// Messages of the longest page.
 const MOST: usize = 1000;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/exchanges/{vhost}/{name}/scheduled", get(list))
         .route("/exchanges/{vhost}/{name}/scheduled/{id}", delete(cancel))
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Serialize;
@@ -14,11 +13,12 @@ use super::caller::{Administrator, Caller};
 use super::fields::{Fields, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
+use super::routes::Routes;
 use crate::auth::password::{HashingAlgorithm, PasswordHash};
 use crate::auth::{AccountError, Credentials, User};
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/users", get(all))
         .route("/users/without-permissions", get(without_permissions))
         .route("/users/bulk-delete", post(bulk_delete))

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -18,14 +17,15 @@ use super::listing::{Ages, NameFilter, Row};
 use super::permissions::put_permission;
 use super::problem::Problem;
 use super::rates::{Details, Lengths, MessageStatsView, Rates};
+use super::routes::Routes;
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_rules::Put;
 use crate::broker::vhosts::NotDeleted;
 use crate::metrics::figures::{FIGURES, VhostTotals};
 use crate::metrics::sampler;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/vhosts", get(all))
         .route("/vhosts/{vhost}", get(one).put(put).delete(delete))
         .route(

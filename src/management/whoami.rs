@@ -1,18 +1,16 @@
 //! Who the caller is, and what this is.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Answer, object};
-use super::api::{Api, RABBITMQ_VERSION};
+use super::api::RABBITMQ_VERSION;
 use super::caller::Caller;
+use super::routes::Routes;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/whoami", get(whoami))
         .route("/version", get(version))
         .route("/extensions", get(extensions))

@@ -15,6 +15,7 @@ mod live;
 mod logs;
 mod messages;
 mod moving;
+mod openapi;
 mod peeking;
 mod policies;
 mod prometheus;

@@ -6,7 +6,6 @@ mod import;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -17,9 +16,10 @@ use super::api::Api;
 use super::caller::Administrator;
 use super::fields::{Fields, Flags, Named, Query};
 use super::problem::Problem;
+use super::routes::Routes;
 
-pub(super) fn routes() -> Router<Arc<Api>> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .route("/definitions", get(of_all).post(into_all))
         .route("/all-configuration", get(of_all).post(into_all))
         .route("/definitions/{vhost}", get(of_vhost).post(into_vhost))
