@@ -13,6 +13,7 @@ use super::super::users::put_user;
 use crate::auth::password::HashingAlgorithm;
 use crate::broker::vhost::Vhost;
 use crate::policy::{Class, Policy};
+use crate::protocol::fault::Code;
 use crate::protocol::request::{Binding, DeclareExchange};
 use crate::queue::options::{Declaration, Declared, QueueKind};
 use crate::topology::limits::{Limits, LimitsOf};
@@ -217,13 +218,21 @@ fn bind(vhost: &Vhost, entry: &Fields) -> Result<(), Problem> {
     if binding.source.is_empty() {
         return Ok(());
     }
-    match text(entry, "destination_type")?.as_str() {
-        "queue" => vhost.change(|topology| topology.bind_queue(&binding, NOBODY))?,
-        "exchange" => vhost.change(|topology| topology.bind_exchange(&binding))?,
+    let bound = match text(entry, "destination_type")?.as_str() {
+        "queue" => vhost.change(|topology| topology.bind_queue(&binding, NOBODY)).map(drop),
+        "exchange" => vhost.change(|topology| topology.bind_exchange(&binding)).map(drop),
         other => {
             let why = format_args!("destination_type '{other}' is neither queue nor exchange");
             return Err(Problem::bad_request(why));
         }
     };
-    Ok(())
+    match bound {
+        // RabbitMQ exports bindings of internal exchanges without the exchanges, and passes over
+        // them when it takes its own file.
+        Err(fault) if fault.code == Code::NotFound => {
+            tracing::warn!(?binding, "definitions: one end of a binding is not there");
+            Ok(())
+        }
+        bound => Ok(bound?),
+    }
 }
