@@ -10,6 +10,7 @@ mod dispatch;
 mod fetching;
 mod lifting;
 mod peeking;
+mod overflow;
 mod reading;
 mod report;
 
@@ -45,6 +46,8 @@ pub struct LiveQueue {
     /// It goes with its last consumer.
     auto_delete: bool,
     durable: bool,
+    /// Some of its messages may be on disk: it is durable, or [memory is scarce](overflow).
+    stores: AtomicBool,
     vhost: Weak<Vhost>,
     shared: Arc<Shared>,
     /// Publishes may be refused: each is asked for.
@@ -148,6 +151,7 @@ impl LiveQueue {
     /// A queue that nobody consumes from yet.
     pub fn new(new: NewQueue, vhost: &Arc<Vhost>, shared: &Arc<Shared>) -> Self {
         let NewQueue { id, name, durable, auto_delete, settings, found } = new;
+        let stores = AtomicBool::new(durable);
         let mut queue = if durable && shared.store.is_some() {
             Queue::stored(shared.window, found.away, found.next_position)
         } else {
@@ -173,7 +177,7 @@ impl LiveQueue {
         });
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
         let reads_refused = AtomicU32::new(0);
-        Self { id, name, auto_delete, durable, vhost, shared, refuses, core, reads_refused }
+        Self { id, name, auto_delete, durable, stores, vhost, shared, refuses, core, reads_refused }
     }
 
     /// Applies a batch in one turn. Returns the log position that makes it safe.
@@ -330,6 +334,7 @@ impl LiveQueue {
         core.queue.keep_limits(&mut core.effects);
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
         self.carry_out(core, &mut rest, together);
+        self.watch_memory(core);
         rest
     }
 
@@ -344,7 +349,7 @@ impl LiveQueue {
         together: Option<&Together>,
     ) {
         let Some(store) = self.stored() else { return };
-        let lasting = message.is_persistent();
+        let lasting = self.durable && message.is_persistent();
         if (lasting || !queue.stays_in_memory(message)) && !queue.is_deleted() {
             let due = queue.due_of(message);
             let record = Record::Message(NewMessage {
@@ -364,7 +369,7 @@ impl LiveQueue {
 
     /// Where this queue's messages are stored, if they are.
     fn stored(&self) -> Option<&Arc<Store>> {
-        self.shared.store.as_ref().filter(|_| self.durable)
+        self.shared.store.as_ref().filter(|_| self.stores.load(Ordering::Relaxed))
     }
 
     #[inline]
@@ -510,6 +515,7 @@ impl LiveQueue {
         let mut core = self.core.lock();
         let before = core.queue.bytes_in_memory();
         let count = core.queue.delete(if_unused, if_empty)?;
+        self.forget_overflow();
         self.shared.memory.changed(before, 0);
         for outlet in std::mem::take(&mut core.outlets).into_iter().flatten() {
             outlet.outbox.lock().cancelled_by_broker(&outlet);

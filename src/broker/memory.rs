@@ -79,6 +79,12 @@ impl MessageMemory {
         self.used() > self.limit
     }
 
+    /// Whether long queues had better go to disk, so that publishers need not wait.
+    #[inline]
+    pub fn is_scarce(&self) -> bool {
+        self.used() > self.limit / 2
+    }
+
     /// Whether publishers that waited may go on: a little below the limit, so that they do not
     /// stop again at once.
     pub fn has_room_again(&self) -> bool {

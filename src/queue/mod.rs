@@ -88,6 +88,31 @@ impl Queue {
         Self { stored: Some(window), ready, next_position, counters, ..Self::default() }
     }
 
+    /// From now on it is stored as far as it does not fit the window, if it already does not. What
+    /// is in memory stays there until it leaves. Returns whether that is so.
+    pub fn overflow_to_disk(&mut self, window: Window) -> bool {
+        let overflows =
+            self.ready.at_hand() >= window.messages || self.ready.bytes_at_hand() >= window.bytes;
+        if overflows && !self.deleted {
+            self.stored = Some(window);
+        }
+        overflows && !self.deleted
+    }
+
+    /// The other way round, once it is empty and nobody has to be told of anything. Returns whether
+    /// that is so.
+    pub fn return_to_memory(&mut self) -> bool {
+        let done = self.is_idle() && self.dying() + self.delayed() == 0;
+        if done {
+            self.stored = None;
+        }
+        done
+    }
+
+    fn is_idle(&self) -> bool {
+        self.ready.is_empty() && self.unacked.is_empty() && !self.fetching
+    }
+
     /// Applies one command.
     #[inline]
     pub fn apply(&mut self, command: Command, effects: &mut Vec<Effect>) {

@@ -337,6 +337,38 @@ fn a_durable_queue_tells_what_is_gone() {
     assert_eq!(effects, [gone(1, acknowledged), gone(0, acknowledged), purged]);
 }
 
+#[test]
+fn a_queue_in_memory_overflows_to_disk_and_comes_back_when_it_is_empty() {
+    let (mut queue, mut effects) = (Queue::in_memory(), Vec::new());
+    let window = Window { messages: 2, bytes: 100 };
+    queue.apply(Command::Publish(message("0")), &mut effects);
+    assert!(!queue.overflow_to_disk(window), "it fits");
+    for body in ["1", "2"] {
+        queue.apply(Command::Publish(message(body)), &mut effects);
+    }
+    assert!(queue.overflow_to_disk(window));
+    assert!(!queue.stays_in_memory(&message("3")));
+    queue.apply(Command::Publish(message("3")), &mut effects);
+    queue.refill(&mut effects);
+    assert_eq!((queue.ready(), queue.messages_in_memory()), (4, 3));
+    assert_eq!(effects, [], "the disk comes after what is in memory");
+    for _ in 0..3 {
+        queue.fetch(true, &mut effects).expect("a message");
+    }
+    queue.refill(&mut effects);
+    let why = Departure::Acknowledged;
+    let gone = Effect::Gone { first: 0, count: 3, why };
+    assert_eq!(effects, [gone, Effect::Fetch { round: 0, from: 3 }]);
+    assert!(!queue.return_to_memory(), "something is on disk");
+    let entries = vec![stored(3, message("3"))];
+    queue.apply(Command::Fetched { round: 0, entries }, &mut effects);
+    let last = queue.fetch(true, &mut effects).expect("a message");
+    assert_eq!(last.message.body(), b"3");
+    assert!(queue.return_to_memory());
+    assert!(queue.stays_in_memory(&message("4")));
+    queue.validate();
+}
+
 fn stored(position: u64, message: Message) -> Entry {
     Entry { position, deliveries: Deliveries::default(), due: NEVER, message }
 }

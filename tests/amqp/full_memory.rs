@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use warren::config::{Config, Durability};
 use warren::wire::method::{AnyMethod, connection};
 
 use crate::support::client::{Consume, publish};
@@ -17,13 +18,19 @@ const A_READ: usize = 1024 * 1024;
 const NO_ACK: Consume<'static> =
     Consume { no_ack: true, exclusive: false, tag: "", priority: None };
 
+/// Little memory, and no disk to go to.
 fn small_broker() -> TestBroker {
     TestBroker::with(|config| {
-        config.limits.message_memory = 1.0;
-        let all = config.limits.message_memory_bytes();
-        config.limits.message_memory = LIMIT as f64 / all as f64;
+        limit_memory(config);
+        config.data.durability = Durability::None;
         config.amqp.close_timeout = 1;
     })
+}
+
+fn limit_memory(config: &mut Config) {
+    config.limits.message_memory = 1.0;
+    let all = config.limits.message_memory_bytes();
+    config.limits.message_memory = LIMIT as f64 / all as f64;
 }
 
 fn used(broker: &TestBroker) -> usize {
@@ -225,4 +232,51 @@ fn a_full_broker_can_be_stopped() {
     publisher.expect(0, 10, 50);
     publisher.method(0, &Payload::method(10, 51));
     broker.block_on(stopped).expect("stopped");
+}
+
+#[test]
+fn a_long_queue_goes_to_disk_before_anybody_has_to_wait() {
+    let mut broker = TestBroker::with(limit_memory);
+    let mut publisher = broker.client();
+    publisher.declare("q");
+    for number in 0..MANY {
+        publisher.say(&publish(1, "", "q", &body(number), 131_072));
+    }
+    publisher.sync();
+    assert!(used(&broker) < LIMIT, "{} bytes in memory", used(&broker));
+    let counts = broker.counts("q");
+    assert_eq!((counts.ready, counts.body_bytes), (MANY, (MANY * BODY) as u64));
+    let mut consumer = broker.client();
+    consumer.consume("q");
+    for number in 0..MANY {
+        assert_eq!(consumer.delivery().text().trim_end(), number.to_string());
+    }
+    consumer.ack(MANY as u64, true);
+    consumer.sync();
+    assert_eq!(used(&broker), 0);
+    // It is in memory again, and a restart knows nothing of it.
+    publisher.publish("q", "one more");
+    assert_eq!(consumer.delivery().text(), "one more");
+    broker.restart();
+    assert_eq!(broker.client().declare("q").message_count, 0);
+}
+
+#[test]
+fn what_went_to_disk_goes_with_its_queue() {
+    let broker = TestBroker::with(limit_memory);
+    let mut publisher = broker.client();
+    for _ in 0..2 {
+        publisher.declare("q");
+        for number in 0..MANY {
+            publisher.say(&publish(1, "", "q", &body(number), 131_072));
+        }
+        publisher.sync();
+        let queue = broker.queue("q").expect("it is there");
+        let store = broker.server().broker().shared.store.as_ref().expect("there is a disk");
+        assert!(store.count(queue.id) > 0);
+        publisher.method(1, &Payload::method(50, 40).u16(0).short("q").u8(0));
+        publisher.expect(1, 50, 41);
+        eventually("the disk forgets it", || store.count(queue.id) == 0);
+        assert_eq!(used(&broker), 0);
+    }
 }
