@@ -123,10 +123,11 @@ impl Failure {
         Self::new("go on with", path, io::Error::other(format!("damaged at byte {offset}: {flaw}")))
     }
 
-    /// The same, where more room would not help.
-    pub(crate) fn for_good(self) -> Self {
+    /// The same, where room is what is missing.
+    pub(crate) fn for_want_of_room(self) -> Self {
         let Self { what, path, error } = self;
-        Self { what, path, error: Arc::new(io::Error::other(error.to_string())) }
+        let error = io::Error::new(io::ErrorKind::StorageFull, error.to_string());
+        Self { what, path, error: Arc::new(error) }
     }
 
     /// What was tried and what the system said, for somebody who tries again.

@@ -56,7 +56,7 @@ use catalog::{Catalog, CatalogError, Found, Opened};
 use disk::Disk;
 use disk::real::RealDisk;
 use error::Tried;
-use janitor::Janitor;
+use janitor::{Janitor, Reopening};
 use log::inbox::Inbox;
 use log::pool::Pool;
 use log::writer::LogWriter;
@@ -73,6 +73,9 @@ pub struct Store {
     _lock: Box<dyn Send + Sync>,
 }
 
+/// A catalogue, and whether it is as it was left.
+type OpenCatalog = (Box<dyn Catalog>, bool);
+
 /// What moves a store on.
 struct Workers {
     writer: LogWriter,
@@ -83,15 +86,23 @@ impl Store {
     /// Opens a data directory, which is made if it is not there.
     pub fn open(options: Options) -> Result<(Arc<Self>, Recovered), CannotOpen> {
         let kind = options.catalog;
-        let catalog = |dir: &Path| {
+        let catalog = move |dir: &Path| {
             let Opened { catalog, found } = catalog::open(kind, &dir.join(kind.to_string()))?;
             if let Found::SetAside { to, why } = &found {
                 tracing::error!(%why, to = %to.display(), "the catalogue was set aside");
             }
             Ok((catalog, matches!(found, Found::Existing)))
         };
-        let (store, workers, recovered) =
-            Self::open_on(Arc::new(RealDisk), options, catalog, false)?;
+        Self::run_on(Arc::new(RealDisk), options, catalog)
+    }
+
+    /// Opens a data directory and starts the threads.
+    fn run_on(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        catalog: impl FnMut(&Path) -> Result<OpenCatalog, CatalogError> + Send + 'static,
+    ) -> Result<(Arc<Self>, Recovered), CannotOpen> {
+        let (store, workers, recovered) = Self::open_on(disk, options, catalog, false)?;
         let Workers { writer, mut janitor } = workers;
         let writer = Arc::clone(store.writer.get_or_init(|| Arc::new(Mutex::new(writer))));
         store.start("log", move || LogWriter::work(&writer))?;
@@ -107,11 +118,11 @@ impl Store {
     }
 
     /// Opens a data directory without starting threads. `catalog` opens the catalogue and says
-    /// whether it is as it was left.
+    /// whether it is as it was left; it may be called again.
     fn open_on(
         disk: Arc<dyn Disk>,
         options: Options,
-        catalog: impl FnOnce(&Path) -> Result<(Box<dyn Catalog>, bool), CatalogError>,
+        mut open_catalog: impl FnMut(&Path) -> Result<OpenCatalog, CatalogError> + Send + 'static,
         by_hand: bool,
     ) -> Result<(Self, Workers, Recovered), CannotOpen> {
         let dir = &options.dir;
@@ -119,12 +130,12 @@ impl Store {
         let lock = dir.join("LOCK");
         let lock = disk.lock(&lock).tried("lock", &lock)?;
         let lock = lock.ok_or_else(|| CannotOpen::InUse(dir.clone()))?;
-        let (catalog, sound) = catalog(dir)?;
+        let (catalog, sound) = open_catalog(dir)?;
         let lost = Vec::new();
         let mut recovery =
             Recovery { disk: &*disk, options: &options, catalog: &*catalog, sound, lost };
         let found = recovery.recover()?;
-        let eager = options.durability == Durability::Always;
+        let (data, eager) = (dir.clone(), options.durability == Durability::Always);
         let in_place = disk.overwrites_in_place(dir);
         let shared = Arc::new(Shared {
             disk,
@@ -142,6 +153,7 @@ impl Store {
             options,
         });
         let writer = LogWriter::new(Arc::clone(&shared), found.before);
+        let catalog = Reopening::new(catalog, data, open_catalog);
         let janitor = Janitor::new(Arc::clone(&shared), catalog, found.next_segment);
         let (writer_of, threads) = (OnceLock::new(), Mutex::default());
         let store = Self { shared, writer: writer_of, threads, _lock: lock };
@@ -218,7 +230,8 @@ impl Store {
     }
 
     /// Fetches messages of a queue in order of their positions: those that are stored and not
-    /// gone. Reads files; what was appended before the call but is not written yet is waited for.
+    /// gone. Reads files. If nothing of it is written yet, what was appended before the call is waited
+    /// for.
     pub fn fetch(&self, wanted: Wanted) -> Result<Vec<Stored>, CannotFetch> {
         self.shared.fetch(wanted)
     }

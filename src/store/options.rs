@@ -34,6 +34,8 @@ pub struct Options {
     pub most_log_files: usize,
     /// Bytes that may wait for the log before publishers are held back.
     pub room: usize,
+    /// How long to wait for room on the disk before the next attempt.
+    pub patience: Duration,
     /// What the catalogue lies in.
     pub catalog: Kind,
     /// Carry on where records are damaged, without them.
@@ -51,6 +53,7 @@ impl Options {
             log_files: 4,
             most_log_files: 8,
             room: 2 << 20,
+            patience: Duration::from_millis(200),
             catalog: Kind::Sled,
             salvage: false,
         }

@@ -16,9 +16,6 @@ use super::options::Options;
 use super::progress::Progress;
 use crate::names::LogPosition;
 
-/// How long to wait for room on the disk before the next attempt.
-const FULL_DISK: Duration = Duration::from_millis(200);
-
 /// Wakes a thread that has nothing to do.
 #[derive(Debug, Default)]
 pub(crate) struct Bell(Mutex<bool>, Condvar);
@@ -86,7 +83,7 @@ impl Shared {
                         self.say_no_room(&failure);
                         self.inbox.block(Block::Disk, true);
                     }
-                    std::thread::sleep(FULL_DISK);
+                    std::thread::sleep(self.options.patience);
                 }
                 done => {
                     if waited {

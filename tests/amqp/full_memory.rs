@@ -23,7 +23,6 @@ fn small_broker() -> TestBroker {
     TestBroker::with(|config| {
         limit_memory(config);
         config.data.durability = Durability::None;
-        config.amqp.close_timeout = 1;
     })
 }
 
@@ -31,6 +30,7 @@ fn limit_memory(config: &mut Config) {
     config.limits.message_memory = 1.0;
     let all = config.limits.message_memory_bytes();
     config.limits.message_memory = LIMIT as f64 / all as f64;
+    config.amqp.close_timeout = 1;
 }
 
 fn used(broker: &TestBroker) -> usize {

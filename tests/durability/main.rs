@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod checking;
+mod full_disk;
 mod process;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other half is for tests/amqp")]

@@ -65,6 +65,13 @@ impl Warren {
         Self::run(serving(dir))
     }
 
+    /// The same with settings of its own, as environment variables.
+    pub(crate) fn start_with(dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = serving(dir);
+        command.envs(settings.iter().copied());
+        Self::run(command)
+    }
+
     /// The same on a damaged directory.
     pub(crate) fn salvage(dir: &Path) -> Self {
         let mut command = serving(dir);

@@ -108,6 +108,13 @@ impl CatalogError {
         move |source| Self::Io { doing, file: file.to_owned(), source }
     }
 
+    /// The same as an error of the system, of the kind that the system gave it.
+    pub(crate) fn into_io(self) -> io::Error {
+        let kind =
+            if let Self::Io { source, .. } = &self { source.kind() } else { io::ErrorKind::Other };
+        io::Error::new(kind, self)
+    }
+
     /// Damage to a file, told by `what`.
     pub(super) fn damaged(file: &Path, what: impl Into<String>) -> Self {
         Self::Damaged { file: file.to_owned(), what: what.into() }

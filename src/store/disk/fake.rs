@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +40,10 @@ struct State {
     crash_after: Option<u64>,
     fail_syncs: bool,
     space: Option<usize>,
+    /// How often room was asked for.
+    demands: u64,
+    /// Which of these are refused.
+    refused: Range<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,6 +94,24 @@ impl FakeDisk {
     /// From now on files may hold so many bytes together.
     pub(crate) fn limit_space(&self, bytes: Option<usize>) {
         self.0.lock().space = bytes;
+    }
+
+    /// There is no room for some of what will need any: for `times` demands, after `granted` more.
+    pub(crate) fn refuse(&self, granted: u64, times: u64) {
+        let mut state = self.0.lock();
+        let first = state.demands + granted;
+        state.refused = first..first + times;
+    }
+
+    /// How often something needed room.
+    pub(crate) fn demands(&self) -> u64 {
+        self.0.lock().demands
+    }
+
+    /// Whether room was asked for so often that the first refusal came.
+    pub(crate) fn has_refused(&self) -> bool {
+        let state = self.0.lock();
+        state.demands > state.refused.start
     }
 
     /// How many changes it has seen.
@@ -198,7 +221,19 @@ impl State {
     }
 
     fn held(&self) -> usize {
-        self.inodes.iter().map(|inode| inode.now.len()).sum()
+        self.names.values().map(|inode| self.inodes[*inode].now.len()).sum()
+    }
+
+    /// Something needs room.
+    fn demand(&mut self, bytes: usize) -> io::Result<()> {
+        let demand = self.demands;
+        self.demands += 1;
+        let held = self.held();
+        let full = self.space.is_some_and(|space| bytes > 0 && held + bytes > space);
+        if full || self.refused.contains(&demand) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     fn name(&mut self, renaming: Renaming) {
@@ -226,6 +261,7 @@ impl Disk for FakeDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.0.lock();
         state.operation()?;
+        state.demand(0)?;
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
         state.name(vec![(path.into(), Some(inode))]);
@@ -293,11 +329,10 @@ impl DiskFile for FakeFile {
         if answer.is_err() && state.powered(state.operations - 1).is_err() {
             return answer;
         }
-        let held = state.held();
         let inode = &state.inodes[self.inode];
         let more = (offset + bytes.len()).saturating_sub(inode.now.len());
-        if more > 0 && state.space.is_some_and(|space| held + more > space) {
-            return Err(io::ErrorKind::StorageFull.into());
+        if more > 0 {
+            state.demand(more)?;
         }
         let inode = &mut state.inodes[self.inode];
         write(&mut inode.now, offset, bytes);
@@ -363,6 +398,7 @@ impl Catalog for FakeCatalog {
     fn apply(&mut self, batch: &[Change]) -> Result<(), CatalogError> {
         let mut state = self.0.0.lock();
         state.operation().map_err(refused)?;
+        state.demand(0).map_err(refused)?;
         for change in batch {
             let change = match change.clone() {
                 Change::Put { tree, key, value } => ((tree, key), Some(value)),
@@ -377,6 +413,7 @@ impl Catalog for FakeCatalog {
     fn sync(&mut self) -> Result<(), CatalogError> {
         let mut state = self.0.0.lock();
         state.operation().map_err(refused)?;
+        state.demand(0).map_err(refused)?;
         let Rows { safe, pending, .. } = &mut state.catalog;
         pending.drain(..).for_each(|change| apply_row(safe, &change));
         Ok(())

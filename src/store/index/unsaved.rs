@@ -22,8 +22,8 @@ pub(crate) struct Unsaved {
     pub(crate) replaced: Vec<RunKey>,
     /// Queues that were deleted, or of whose cold messages some were handed out.
     pub(crate) queues: BTreeSet<QueueId>,
-    /// The catalogue knows nothing at all and should soon.
-    pub(crate) everything: bool,
+    /// It comes first: the catalogue knows nothing at all, or there was no room for it.
+    pub(crate) urgent: bool,
     /// There are other segments than before.
     pub(crate) segments: bool,
     /// The oldest log file with a record that is not saved.

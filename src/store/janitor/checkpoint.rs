@@ -10,7 +10,7 @@
 
 use super::{Flush, Janitor};
 use crate::names::QueueId;
-use crate::store::catalog::{Catalog, Change, Tree};
+use crate::store::catalog::{Catalog, CatalogError, Change, Tree};
 use crate::store::error::{Failure, Tried};
 use crate::store::format::rows;
 use crate::store::index::Index;
@@ -21,13 +21,34 @@ const BATCH: usize = 4096;
 /// Delivery counts that stand in one row.
 const COUNTS_IN_A_ROW: usize = 256;
 
+/// A catalogue writes about so much besides its rows. With less room on the disk some is made first,
+/// if there is a file to do without; and whatever goes wrong is the disk's fault.
+const ROOM: u64 = 2 << 20;
+
+/// What is to be saved; the index has forgotten it. It may be written more than once.
+pub(super) struct Checkpoint {
+    /// The log up to here is in it.
+    lsn: u64,
+    first: Vec<Change>,
+    set: Change,
+    last: Vec<Change>,
+    dead: Vec<Segment>,
+    rows_changed: bool,
+}
+
 impl Janitor {
     /// Saves everything that is not saved yet.
     pub(super) fn save(&mut self, flush: Flush<'_>) -> Result<(), Failure> {
-        let mut index = self.shared.index.lock();
+        self.finish_checkpoint()?;
+        let index = self.shared.index.lock();
         if index.unsaved.is_empty() && index.segments.values().all(|segment| segment.live > 0) {
             return Ok(());
         }
+        drop(index);
+        if self.is_cramped() {
+            self.makes_room();
+        }
+        let mut index = self.shared.index.lock();
         let lsn = self.shared.progress.last_written();
         let (mut first, set, last, dead) = self.changes(&mut index);
         let unsaved = std::mem::take(&mut index.unsaved);
@@ -40,27 +61,36 @@ impl Janitor {
         if !flush() {
             return Ok(());
         }
-        self.rows_changed |= !unsaved.rows.is_empty();
-        // The index has forgotten what is to be saved, so there is no second attempt.
-        self.write(lsn, first, set, last, dead).map_err(Failure::for_good)
+        let rows_changed = !unsaved.rows.is_empty();
+        self.checkpoint = Some(Checkpoint { lsn, first, set, last, dead, rows_changed });
+        self.finish_checkpoint()
     }
 
-    fn write(
-        &mut self,
-        lsn: u64,
-        first: Vec<Change>,
-        set: Change,
-        last: Vec<Change>,
-        dead: Vec<Segment>,
-    ) -> Result<(), Failure> {
-        self.apply(&first)?;
-        if self.rows_changed {
-            self.write_snapshot(lsn)?;
-            self.rows_changed = false;
+    fn is_cramped(&self) -> bool {
+        self.shared.free_space().is_some_and(|free| free < ROOM)
+    }
+
+    /// Writes a checkpoint that was begun; again from its start, if there was no room for it.
+    pub(super) fn finish_checkpoint(&mut self) -> Result<(), Failure> {
+        let Some(checkpoint) = self.checkpoint.take() else { return Ok(()) };
+        match self.write(&checkpoint) {
+            Err(failure) if failure.is_full() => {
+                self.checkpoint = Some(checkpoint);
+                Err(failure)
+            }
+            done => done,
         }
-        self.apply(&[set])?;
+    }
+
+    fn write(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+        let Checkpoint { lsn, first, set, last, dead, rows_changed } = checkpoint;
+        self.apply(first)?;
+        if *rows_changed {
+            self.write_snapshot(*lsn)?;
+        }
+        self.apply(std::slice::from_ref(set))?;
         if !last.is_empty() {
-            self.apply(&last)?;
+            self.apply(last)?;
         }
         for segment in dead {
             self.shared.disk.remove(&segment.path).or_failure("remove", &segment.path)?;
@@ -140,7 +170,7 @@ impl Janitor {
     /// Removes the rows about a queue that was deleted.
     fn forget_queue(&self, id: QueueId) -> Result<Vec<Change>, Failure> {
         let key = id.0.to_be_bytes();
-        let counts = self.catalog.scan_prefix(Tree::Acks, &key).map_err(std::io::Error::other);
+        let counts = self.catalog().scan_prefix(Tree::Acks, &key).map_err(std::io::Error::other);
         let counts = counts.or_failure("read the catalogue in", &self.shared.options.dir)?;
         let mut changes = vec![Change::delete(Tree::Queue, key)];
         changes.extend(counts.into_iter().map(|(key, _)| Change::delete(Tree::Acks, key)));
@@ -148,18 +178,24 @@ impl Janitor {
     }
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), Failure> {
-        let dir = self.shared.options.dir.clone();
         for part in changes.chunks(BATCH) {
-            self.catalog
-                .apply(part)
-                .map_err(std::io::Error::other)
-                .or_failure("change the catalogue in", &dir)?;
+            self.change("change the catalogue in", |catalog| catalog.apply(part))?;
         }
-        self.catalog.sync().map_err(std::io::Error::other).or_failure("sync the catalogue in", &dir)
+        self.change("sync the catalogue in", |catalog| catalog.sync())
+    }
+
+    fn change(
+        &mut self,
+        what: &'static str,
+        change: impl FnOnce(&mut dyn Catalog) -> Result<(), CatalogError>,
+    ) -> Result<(), Failure> {
+        let done = self.catalog.change(what, change);
+        // A database that finds no room may not say so, or say it by a panic.
+        done.map_err(|failure| if self.is_cramped() { failure.for_want_of_room() } else { failure })
     }
 
     /// The catalogue.
     pub(super) fn catalog(&self) -> &dyn Catalog {
-        &*self.catalog
+        self.catalog.get()
     }
 }

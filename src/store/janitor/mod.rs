@@ -10,17 +10,19 @@
 
 mod checkpoint;
 mod merge;
+mod reopening;
 mod retire;
 mod snapshot;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::catalog::Catalog;
 use super::error::Failure;
 use super::log::inbox::Block;
 use super::shared::Shared;
 
+use checkpoint::Checkpoint;
+pub(crate) use reopening::Reopening;
 pub(crate) use snapshot::{dir as snapshot_dir, newest_snapshot, snapshot_problems};
 
 /// Log files that are kept ready.
@@ -32,11 +34,11 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// See the module.
 pub(crate) struct Janitor {
     shared: Arc<Shared>,
-    catalog: Box<dyn Catalog>,
+    catalog: Reopening,
     /// The number of the next segment; never used twice.
     next_segment: u64,
-    /// Rows of the broker have changed since the last snapshot of them.
-    rows_changed: bool,
+    /// What was begun to be saved, and found no room.
+    checkpoint: Option<Checkpoint>,
     /// It waits for room on the disk.
     waits: bool,
 }
@@ -47,8 +49,8 @@ pub(crate) type Flush<'a> = &'a mut dyn FnMut() -> bool;
 
 impl Janitor {
     /// A janitor whose next segment has this number.
-    pub(crate) fn new(shared: Arc<Shared>, catalog: Box<dyn Catalog>, next_segment: u64) -> Self {
-        Self { shared, catalog, next_segment, rows_changed: false, waits: false }
+    pub(crate) fn new(shared: Arc<Shared>, catalog: Reopening, next_segment: u64) -> Self {
+        Self { shared, catalog, next_segment, checkpoint: None, waits: false }
     }
 
     /// The janitor's thread.
@@ -68,6 +70,8 @@ impl Janitor {
                 Some(_) | None => self.step(&mut flush),
             };
             match done {
+                // That something could be cleared does not say that there is room to fill.
+                Ok(true) if shared.pool.wants(READY) => {}
                 Ok(true) => self.has_room(),
                 Ok(false) => {
                     self.has_room();
@@ -78,7 +82,9 @@ impl Janitor {
                 }
                 Err(failure) if failure.is_full() => {
                     self.wait_for_room(&failure);
-                    shared.bell.wait(Some(SETTLED));
+                    if !self.makes_room() {
+                        shared.bell.wait(Some(5 * shared.options.patience));
+                    }
                 }
                 Err(failure) => return shared.fail(failure),
             }
@@ -93,6 +99,12 @@ impl Janitor {
         }
     }
 
+    /// Files that are ready for the log, but for one, are not needed as much as what clears others
+    /// away. Returns whether there was one to remove.
+    fn makes_room(&self) -> bool {
+        self.shared.pool.give_up_one(&*self.shared.disk).unwrap_or(false)
+    }
+
     fn has_room(&mut self) {
         if std::mem::take(&mut self.waits) {
             self.shared.inbox.block(Block::Janitor, false);
@@ -102,10 +114,14 @@ impl Janitor {
     /// Leaves everything in the catalogue, so that it can be looked at, and less of the log has
     /// to be when the store is opened again.
     fn end(&mut self, flush: Flush<'_>) {
-        if self.shared.failure.get().is_none()
-            && let Err(failure) = self.save(flush)
-        {
-            self.shared.fail(failure);
+        if self.shared.failure.get().is_some() {
+            return;
+        }
+        match self.save(flush) {
+            Ok(()) => {}
+            // It is all in the log.
+            Err(failure) if failure.is_full() => self.shared.say_no_room(&failure),
+            Err(failure) => self.shared.fail(failure),
         }
     }
 
@@ -114,14 +130,37 @@ impl Janitor {
         if self.shared.is_over() {
             return Ok(false);
         }
-        if self.shared.index.lock().unsaved.everything {
+        if self.checkpoint.is_some() || self.shared.index.lock().unsaved.urgent {
             self.save(flush)?;
             return Ok(true);
         }
-        if self.shared.pool.wants(READY) {
-            self.shared.pool.fill(&*self.shared.disk)?;
+        // A file that is cleared need not be filled, so that comes first, unless the log is about to
+        // be out of files. Where there is no room, it may make some.
+        let (waits, mut full) = (self.waits, None);
+        let runs_out = self.shared.pool.ready() == 0;
+        if (!waits && runs_out && self.fill(&mut full)?)
+            || self.retire_oldest(flush)?
+            || (!waits && self.fill(&mut full)?)
+            || self.merge_sparse(flush)?
+            || (waits && self.fill(&mut full)?)
+        {
             return Ok(true);
         }
-        Ok(self.retire_oldest(flush)? || self.merge_sparse(flush)?)
+        full.map_or(Ok(false), Err)
+    }
+
+    /// Fills a file for the log, if one is wanted. Returns whether it did; that there is no room for
+    /// it is `full`.
+    fn fill(&self, full: &mut Option<Failure>) -> Result<bool, Failure> {
+        if full.is_some() || !self.shared.pool.wants(READY) {
+            return Ok(false);
+        }
+        match self.shared.pool.fill(&*self.shared.disk) {
+            Err(failure) if failure.is_full() => {
+                *full = Some(failure);
+                Ok(false)
+            }
+            filled => filled.map(|()| true),
+        }
     }
 }

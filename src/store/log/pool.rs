@@ -5,7 +5,7 @@
 //! so that the writer only has to write; whether it was begun shows in its header.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -84,16 +84,38 @@ impl Pool {
     /// Makes a file ready.
     pub(crate) fn fill(&self, disk: &dyn Disk) -> Result<(), Failure> {
         let path = super::dir(&self.data).join("next.tmp");
-        let handle = disk.create(&path).or_failure("create", &path)?;
+        let filled = self.fill_with_zeros(disk, &path);
+        // Whatever there is no room for, half a file of zeros must not be why.
+        let handle = filled.inspect_err(|_| drop(disk.remove(&path)))?;
+        self.add(disk, &path, handle)
+    }
+
+    fn fill_with_zeros(&self, disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>, Failure> {
+        let handle = disk.create(path).or_failure("create", path)?;
         let zeros = vec![0; ZEROS.min(self.len as usize)];
         let mut at = 0;
         while at < self.len {
             let len = zeros.len().min((self.len - at) as usize);
-            handle.write_at(&zeros[..len], at).or_failure("write to", &path)?;
+            handle.write_at(&zeros[..len], at).or_failure("write to", path)?;
             at += len as u64;
         }
-        handle.sync().or_failure("sync", &path)?;
-        self.add(disk, &path, handle)
+        handle.sync().or_failure("sync", path)?;
+        Ok(handle)
+    }
+
+    /// Removes a file that is ready, but for the last one: its room is needed more elsewhere.
+    /// Returns whether there was one.
+    pub(crate) fn give_up_one(&self, disk: &dyn Disk) -> Result<bool, Failure> {
+        let mut state = self.state.lock();
+        if state.ready.len() < 2 {
+            return Ok(false);
+        }
+        let Some(Ready { file, path, .. }) = state.ready.pop_back() else { return Ok(false) };
+        state.next = file;
+        disk.remove(&path).or_failure("remove", &path)?;
+        let dir = super::dir(&self.data);
+        disk.sync_dir(&dir).or_failure("sync", &dir)?;
+        Ok(true)
     }
 
     /// Takes back a file that is no longer needed, or removes it if it is of no use: it has
@@ -115,12 +137,7 @@ impl Pool {
         disk.sync_dir(&dir).or_failure("sync", &dir)
     }
 
-    fn add(
-        &self,
-        disk: &dyn Disk,
-        from: &std::path::Path,
-        handle: Arc<dyn DiskFile>,
-    ) -> Result<(), Failure> {
+    fn add(&self, disk: &dyn Disk, from: &Path, handle: Arc<dyn DiskFile>) -> Result<(), Failure> {
         // Under the lock: files are taken in the order of their numbers, and none is missing.
         let mut state = self.state.lock();
         let file = state.next;

@@ -221,7 +221,7 @@ impl Recovery<'_> {
         let runs = runs.into_iter().map(|new| (new.key, Some(new.run))).collect();
         self.adopt(index, files, runs);
         index.forget_catalog();
-        index.unsaved.everything = rebuilt;
+        index.unsaved.urgent = rebuilt;
         for (key, _) in self.catalog.scan_prefix(Tree::Runs, b"")? {
             if let Some(key) = RunKey::decode(&key)
                 && !index.unsaved.runs.contains(&key)

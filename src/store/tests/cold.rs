@@ -119,7 +119,8 @@ fn stuck_messages_are_moved_together() {
     }
     hand.commit(true);
     hand.tidy_all();
-    assert!(segment_files(&disk) < 22, "{}", segment_files(&disk));
+    // 400 that wait fill some 17, and fewer than eight of a size are left beside them.
+    assert!(segment_files(&disk) < 28, "{}", segment_files(&disk));
     let stuck: Vec<u64> = hand.all(1).into_keys().take_while(|position| *position < 1500).collect();
     assert_eq!(stuck, (0..1500).step_by(50).collect::<Vec<_>>());
     assert_eq!(open(&disk.after_kill()).all(1), hand.all(1));

@@ -220,3 +220,23 @@ fn only_one_store_opens_a_directory() {
     drop(hand);
     open(&disk);
 }
+
+#[test]
+fn files_of_the_log_are_used_again_and_not_filled_anew() {
+    let disk = FakeDisk::default();
+    let mut hand = try_open(&disk, Options { log_files: 2, ..options() }).unwrap();
+    hand.tidy_all();
+    let mut demands = 0;
+    for position in 0..100 {
+        hand.publish(1, position, &[0; 1000]);
+        hand.commit(true);
+        hand.gone(1, position, 1);
+        hand.commit(true);
+        hand.tidy_all();
+        if position == 50 {
+            demands = disk.demands();
+        }
+    }
+    assert!(hand.store.shared.oldest_log() > 20, "files come and go");
+    assert_eq!(disk.demands(), demands, "nothing takes more room");
+}

@@ -4,6 +4,7 @@ mod cold;
 mod cold_damage;
 mod crash;
 mod damage;
+mod full_disk;
 mod life;
 mod random;
 mod threads;
@@ -36,11 +37,18 @@ fn open(disk: &FakeDisk) -> Hand {
 }
 
 fn try_open(disk: &FakeDisk, options: Options) -> Result<Hand, CannotOpen> {
-    let catalog = |_: &Path| Ok((Box::new(disk.catalog()) as Box<dyn Catalog>, true));
-    let disk = Arc::new(disk.clone());
+    let (disk, catalog) = (Arc::new(disk.clone()), catalog_on(disk));
     let (store, workers, recovered) = Store::open_on(disk, options, catalog, true)?;
     let Workers { writer, janitor } = workers;
     Ok(Hand { store, writer, janitor, recovered })
+}
+
+/// Opens the catalogue of a disk.
+fn catalog_on(
+    disk: &FakeDisk,
+) -> impl FnMut(&Path) -> Result<OpenCatalog, CatalogError> + Send + use<> {
+    let disk = disk.clone();
+    move |_| Ok((Box::new(disk.catalog()), true))
 }
 
 impl Hand {
@@ -101,7 +109,13 @@ fn check(disk: &FakeDisk) -> Report {
 }
 
 fn all(store: &Store, queue: u64) -> BTreeMap<u64, Vec<u8>> {
-    fetch(store, queue, 0, usize::MAX).into_iter().map(|m| (m.position, body(&m))).collect()
+    let (mut all, mut from) = (BTreeMap::new(), 0);
+    loop {
+        let some = fetch(store, queue, from, usize::MAX);
+        let Some(last) = some.last() else { return all };
+        from = last.position + 1;
+        all.extend(some.iter().map(|stored| (stored.position, body(stored))));
+    }
 }
 
 fn fetch(store: &Store, queue: u64, from: u64, messages: usize) -> Vec<Stored> {
