@@ -23,6 +23,8 @@ row() { echo "| $1 | $2 | $3 |"; }
 wanted() { [[ " $cases " == *" $1 "* ]]; }
 now() { date +%s%3N; }
 status() { awk -v key="$1:" '$1 == key {print $2}' "/proc/$pid/status"; }
+# What the broker has written to files.
+asked() { awk '$1 == "wchar:" {print $2}' "/proc/$pid/io"; }
 # What the disk has taken, from whomever: a process's own write_bytes count whole folios of the page
 # cache, on Linux 6.18 nine times what is written.
 written() { awk '{print $7 * 512}' "/sys/dev/block/$(stat -c %Hd:%Ld "$dir")/stat"; }
@@ -58,11 +60,11 @@ fill() {
   local count=$1 idle before report
   say "filling $count × 100 B"
   fresh
-  idle=$(status VmRSS) before=$(written)
+  idle=$(status VmRSS) before=$(asked)
   report=$(load --queue-name backlog --count "$count" --size 100 --consumers 0 --keep --patience 60)
   row "fill $count × 100 B: CPU per message; highest RSS over idle; written per byte of body" \
     "0.8 µs; 64 MiB" "$(jq -r '.broker.cpu_us_per_message * 100 | round / 100' <<<"$report") µs; $(((
-      $(status VmHWM) - idle) / 1024)) MiB; $(awk "BEGIN {printf \"%.2f\", ($(written) - $before) / ($count * 100)}")"
+      $(status VmHWM) - idle) / 1024)) MiB; $(awk "BEGIN {printf \"%.2f\", ($(asked) - $before) / ($count * 100)}")"
   say "draining them"
   report=$(load --queue-name backlog --count "$count" --size 100 --publishers 0 --ack 1 --prefetch 1000 --patience 60)
   row "drain them, ack each: CPU per message" "0.6 µs" \
