@@ -9,8 +9,8 @@
 mod dispatch;
 mod fetching;
 mod lifting;
-mod peeking;
 mod overflow;
+mod peeking;
 mod reading;
 mod report;
 

@@ -102,7 +102,7 @@ impl Queue {
     /// The other way round, once it is empty and nobody has to be told of anything. Returns whether
     /// that is so.
     pub fn return_to_memory(&mut self) -> bool {
-        let done = self.is_idle() && self.dying() + self.delayed() == 0;
+        let done = self.is_idle() && self.dying() + self.delayed() + self.lifted() == 0;
         if done {
             self.stored = None;
         }
