@@ -24,11 +24,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::auth::AccountError;
-use crate::broker::{Broker, schedule};
+use crate::broker::{Broker, notices, schedule};
 use crate::config::Config;
 use crate::logs::Logs;
 use crate::management::{Api, CannotLoad, Ports};
-use crate::metrics::machine::resident_memory;
+use crate::metrics::machine::{node_name, resident_memory};
 use crate::metrics::sampler::Sampler;
 use crate::prometheus::Exporter;
 use crate::protocol::fault::Fault;
@@ -115,6 +115,7 @@ impl Server {
             tokio::spawn(run_clock(Arc::clone(&broker))),
             tokio::spawn(take_dead_letters(Arc::clone(&broker))),
             tokio::spawn(schedule::run(Arc::clone(&broker))),
+            tokio::spawn(notices::run(Arc::clone(&broker), node_name())),
         ];
         for (listener, tls) in listeners.of_each() {
             let transport = if tls { encrypted.clone() } else { plain.clone() };
@@ -242,7 +243,7 @@ async fn watch_room(broker: Arc<Broker>) {
         // Not whether it was full at the last look: it may have been full in between, and whoever
         // stopped then waits all the same.
         let memory = &shared.memory;
-        if shared.has_room_again() && memory.take_awaited() {
+        if shared.has_room_again() && shared.take_awaited() {
             tracing::info!(bytes = memory.used(), "there is room for messages again");
             broker.peers.wake_all();
         }

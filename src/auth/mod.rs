@@ -7,6 +7,7 @@
 
 mod accounts;
 mod attempts;
+pub mod happenings;
 mod login;
 pub mod password;
 mod pattern;

@@ -82,6 +82,10 @@ fn bury(queue: &Arc<LiveQueue>, batch: Batch, time: u64) {
     let together = queue.begin();
     let mut procession = Procession::new(&vhost, together.as_ref());
     let keep = to.strategy == DeadLetterStrategy::AtLeastOnce;
+    if keep {
+        // What is tried again must not have reached a part of them.
+        procession = procession.all_or_none();
+    }
     let (mut buried, mut refused) = (Vec::with_capacity(dead.len()), Vec::new());
     for each in dead {
         let burial = Burial {

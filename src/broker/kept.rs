@@ -1,9 +1,10 @@
-//! What exchanges keep on disk, under queue numbers that nobody else knows: which number belongs to
+//! What exchanges and queues keep on disk apart, under queue numbers that nobody else knows: which number belongs to
 //! which exchange, as rows of the catalogue.
 //!
 //! ```text
 //! s vhost exchange → version 1, queue number u64: messages that wait until they are due
 //! d vhost exchange → version 1, queue number u64: values by which duplicates are told
+//! e vhost queue    → the same, of a queue
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub(super) enum Kept {
     Messages,
     /// Values by which duplicates are told.
     Values,
+    /// The same, of a queue.
+    QueueValues,
 }
 
 /// Whose it is.
@@ -29,18 +32,21 @@ pub(super) struct KeptRow {
     pub(super) of: Exchange,
 }
 
-/// An exchange by its names.
+/// An exchange, or a queue, by its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Exchange {
     pub(super) vhost: String,
     pub(super) name: String,
 }
 
+const KINDS: [Kept; 3] = [Kept::Messages, Kept::Values, Kept::QueueValues];
+
 impl Kept {
     fn letter(self) -> u8 {
         match self {
             Self::Messages => b's',
             Self::Values => b'd',
+            Self::QueueValues => b'e',
         }
     }
 }
@@ -66,7 +72,7 @@ impl KeptRow {
 /// Reads such a row back, if it is one.
 pub(super) fn read(key: &[u8], value: &[u8]) -> Option<(KeptRow, QueueId)> {
     let (&letter, key) = key.split_first()?;
-    let what = [Kept::Messages, Kept::Values].into_iter().find(|what| what.letter() == letter)?;
+    let what = KINDS.into_iter().find(|what| what.letter() == letter)?;
     let (&VERSION, value) = value.split_first()? else { return None };
     let id = u64::from_le_bytes(value.try_into().ok()?);
     Some((KeptRow { what, of: postcard::from_bytes(key).ok()? }, QueueId(id)))
@@ -78,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_row_comes_back() {
-        for what in [Kept::Messages, Kept::Values] {
+        for what in KINDS {
             let row = KeptRow { what, of: Exchange { vhost: "/".into(), name: "x".into() } };
             let change = row.change(QueueId(7));
             let value = change.value.expect("it says something");

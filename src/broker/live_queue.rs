@@ -7,21 +7,25 @@
 //! out after the lock is let go.
 
 mod dispatch;
+mod duplicates;
 mod fetching;
+mod getting;
 mod lifting;
 mod overflow;
 mod peeking;
 mod reading;
 mod report;
+mod telling;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
-use super::outbox::{Outbox, Outlet, Stalled};
+use super::outbox::{Outlet, Stalled};
 use super::vhost::Vhost;
-use super::{Shared, after};
+use super::{Shared, after, waits};
 use crate::message::Message;
 use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
 use crate::queue::consumers::{ConsumerKey, ExclusiveConsumer, Subscription};
@@ -29,9 +33,10 @@ use crate::queue::due::NEVER;
 use crate::queue::options::{Declaration, QueueKind};
 use crate::queue::ready::Away;
 use crate::queue::settings::Settings;
-use crate::queue::{Command, Counters, Departure, Effect, Outcome, Queue, Return, Undeletable};
+use crate::queue::{Command, Departure, Effect, Outcome, Queue, Return, Undeletable};
 use crate::store::{NewMessage, Reason, Record, Store, Together};
 use crate::wire::method::AnyMethod;
+use duplicates::Look;
 
 /// How many publishes are applied under one hold of the lock, so that a large read of one
 /// publisher does not keep the others waiting.
@@ -49,6 +54,10 @@ pub struct LiveQueue {
     /// Some of its messages may be on disk: it is durable, or [memory is scarce](overflow).
     stores: AtomicBool,
     vhost: Weak<Vhost>,
+    /// What it hands out is shown on `amq.rabbitmq.trace`.
+    traced: Arc<AtomicBool>,
+    /// It looks for duplicates.
+    guarded: OnceLock<Guarded>,
     shared: Arc<Shared>,
     /// Publishes may be refused: each is asked for.
     refuses: AtomicBool,
@@ -78,6 +87,7 @@ pub struct NewQueue {
     auto_delete: bool,
     settings: Settings,
     found: Found,
+    waits: BTreeMap<u64, u64>,
 }
 
 /// What a restart found of a queue's messages.
@@ -101,33 +111,14 @@ impl NewQueue {
             durable: declaration.declared.durable,
             auto_delete: declaration.declared.auto_delete,
             found,
+            waits: BTreeMap::new(),
         }
     }
-}
 
-/// How many messages and consumers a queue has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages that wait.
-    pub ready: usize,
-    /// Messages handed out and not settled.
-    pub unacked: usize,
-    /// Consumers.
-    pub consumers: usize,
-    /// Bytes of all bodies it holds.
-    pub body_bytes: u64,
-    /// Bytes of the bodies that are unacked.
-    pub unacked_bytes: u64,
-    /// Bytes of the bodies in memory.
-    pub bytes_in_memory: u64,
-    /// Messages in memory.
-    pub in_memory: usize,
-    /// What it has counted.
-    pub counters: Counters,
-    /// What kind of queue it is.
-    pub kind: QueueKind,
-    /// Nothing is handed out.
-    pub paused: bool,
+    /// Messages at these positions wait to be tried again until then.
+    pub fn waiting(self, waits: BTreeMap<u64, u64>) -> Self {
+        Self { waits, ..self }
+    }
 }
 
 /// What a turn left to be done after the lock.
@@ -150,7 +141,7 @@ struct Rest {
 impl LiveQueue {
     /// A queue that nobody consumes from yet.
     pub fn new(new: NewQueue, vhost: &Arc<Vhost>, shared: &Arc<Shared>) -> Self {
-        let NewQueue { id, name, durable, auto_delete, settings, found } = new;
+        let NewQueue { id, name, durable, auto_delete, settings, found, waits } = new;
         let stores = AtomicBool::new(durable);
         let mut queue = if durable && shared.store.is_some() {
             Queue::stored(shared.window, found.away, found.next_position)
@@ -167,6 +158,7 @@ impl LiveQueue {
         if found.away.count > 0 && (found.timed || prioritised) {
             queue.knows_nothing_of_its_messages();
         }
+        queue.go_on_waiting(waits);
         let core = Mutex::new(Core {
             queue,
             outlets: Vec::new(),
@@ -175,9 +167,24 @@ impl LiveQueue {
             alarm: u64::MAX,
             is_asked_for_dead: false,
         });
+        let traced = Arc::clone(&vhost.traced);
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
         let reads_refused = AtomicU32::new(0);
-        Self { id, name, auto_delete, durable, stores, vhost, shared, refuses, core, reads_refused }
+        let guarded = OnceLock::new();
+        Self {
+            id,
+            name,
+            auto_delete,
+            durable,
+            stores,
+            vhost,
+            traced,
+            guarded,
+            shared,
+            refuses,
+            core,
+            reads_refused,
+        }
     }
 
     /// Applies a batch in one turn. Returns the log position that makes it safe.
@@ -191,9 +198,18 @@ impl LiveQueue {
         commands: impl IntoIterator<Item = Command>,
         together: Option<&Together>,
     ) -> LogPosition {
+        self.turn_of(Comes::Brought, commands, together)
+    }
+
+    fn turn_of(
+        self: &Arc<Self>,
+        comes: Comes,
+        commands: impl IntoIterator<Item = Command>,
+        together: Option<&Together>,
+    ) -> LogPosition {
         let rest = {
             let mut core = self.core.lock();
-            self.turn_locked(&mut core, commands, together)
+            self.turn_locked(&mut core, comes, commands, together)
         };
         self.finish(&rest)
     }
@@ -201,6 +217,7 @@ impl LiveQueue {
     /// Publishes a batch, in order.
     pub fn publish(
         self: &Arc<Self>,
+        comes: Comes,
         messages: &mut Vec<Message>,
         together: Option<&Together>,
     ) -> LogPosition {
@@ -208,7 +225,7 @@ impl LiveQueue {
         let mut messages = messages.drain(..);
         while messages.len() > 0 {
             let turn = messages.by_ref().take(TURN).map(Command::Publish);
-            position = position.max(self.turn_within(turn, together));
+            position = position.max(self.turn_of(comes, turn, together));
         }
         position
     }
@@ -222,14 +239,15 @@ impl LiveQueue {
     /// Publishes a message, unless the queue is full and refuses.
     pub fn offer(
         self: &Arc<Self>,
+        comes: Comes,
         message: Message,
         together: Option<&Together>,
     ) -> Result<LogPosition, Full> {
         let (rest, full) = {
             let mut core = self.core.lock();
-            let full = core.queue.would_refuse(&message);
+            let full = core.queue.would_refuse(&message) && !self.is_duplicate(comes, &message);
             let command = if full { Command::Refuse(message) } else { Command::Publish(message) };
-            (self.turn_locked(&mut core, [command], together), full)
+            (self.turn_locked(&mut core, comes, [command], together), full)
         };
         let position = self.finish(&rest);
         if full { Err(Full) } else { Ok(position) }
@@ -291,6 +309,7 @@ impl LiveQueue {
     fn turn_locked(
         self: &Arc<Self>,
         core: &mut Core,
+        comes: Comes,
         commands: impl IntoIterator<Item = Command>,
         together: Option<&Together>,
     ) -> Rest {
@@ -306,9 +325,25 @@ impl LiveQueue {
             }
             match &command {
                 Command::Publish(message) => {
+                    let first = match self.look_for_duplicate(comes, message) {
+                        Look::NotAsked => None,
+                        Look::First(first) => Some(first),
+                        Look::Duplicate { safe_at } => {
+                            rest.position = rest.position.max(safe_at);
+                            continue;
+                        }
+                    };
                     self.store(&core.queue, message, &mut rest, together);
+                    if let Some(first) = first {
+                        let keeps = self.durable && message.is_persistent();
+                        rest.position = first.settle(rest.position, keeps, together);
+                    }
                 }
-                Command::ConsumerGone(consumer) => core.forget_outlet(*consumer),
+                Command::ConsumerGone(consumer) => {
+                    if let Some(outlet) = core.forget_outlet(*consumer) {
+                        self.tell_of_consumer("consumer.deleted", &outlet);
+                    }
+                }
                 Command::Settle(..)
                 | Command::Busy(_)
                 | Command::Room(_)
@@ -386,6 +421,12 @@ impl LiveQueue {
                     let (queue, count) = (self.id, 1);
                     self.tell_store(Record::Delivered { queue, first, count, deliveries }, None);
                 }
+                Effect::Waits { position, until } => {
+                    self.shared.write_rows(&[waits::row(self.id, position, until)], &[]);
+                }
+                Effect::WaitOver { position } => {
+                    self.shared.write_rows(&[waits::over(self.id, position)], &[]);
+                }
                 Effect::Fetch { round, from } => rest.fetch = Some((round, from)),
                 Effect::Unused => rest.unused = true,
                 Effect::Idle => rest.idle = true,
@@ -450,52 +491,12 @@ impl LiveQueue {
                 outbox.out().method(outlet.channel, ok);
             }
         }
+        self.tell_of_consumer("consumer.created", &outlet);
         core.keep_outlet(consumer, outlet);
-        let rest = self.turn_locked(&mut core, [], None);
+        let rest = self.turn_locked(&mut core, Comes::Brought, [], None);
         drop(core);
         self.finish(&rest);
         Ok(())
-    }
-
-    /// Fetches one message into a peer's outbox (basic.get). Returns whether there was one.
-    pub fn fetch(self: &Arc<Self>, outbox: &Outbox, channel: u16, no_ack: bool) -> bool {
-        self.fetch_first_if_needed();
-        let mut guard = self.core.lock();
-        let core = &mut *guard;
-        let before = core.queue.bytes_in_memory();
-        if core.queue.needs_clock() {
-            core.tick(&self.shared.clock);
-        }
-        let delivery = core.queue.fetch(no_ack, &mut core.effects);
-        if let Some(delivery) = &delivery {
-            let mut outbox = outbox.lock();
-            if let Some(source) = outbox.add_source(channel, self) {
-                outbox.get_ok(channel, source, delivery, core.queue.ready());
-                outbox.release_source(channel, source);
-            }
-        }
-        self.shared.memory.changed(before, core.queue.bytes_in_memory());
-        let mut rest = Rest::default();
-        self.carry_out(core, &mut rest, None);
-        let found = delivery.is_some();
-        drop(guard);
-        self.finish(&rest);
-        found
-    }
-
-    /// basic.get cannot wait: what it is to get is read from disk now.
-    fn fetch_first_if_needed(self: &Arc<Self>) {
-        loop {
-            let mut core = self.core.lock();
-            if !core.queue.must_fetch_first() {
-                return;
-            }
-            let (round, from) = core.queue.fetch_now();
-            drop(core);
-            if !self.fetch_from_disk(round, from) {
-                return;
-            }
-        }
     }
 
     /// Forgets all ready messages. Returns how many.
@@ -514,30 +515,16 @@ impl LiveQueue {
     pub fn delete(&self, if_unused: bool, if_empty: bool) -> Result<usize, Undeletable> {
         let mut core = self.core.lock();
         let before = core.queue.bytes_in_memory();
+        let waited = core.queue.waiting_positions();
         let count = core.queue.delete(if_unused, if_empty)?;
         self.forget_overflow();
+        let over: Vec<_> = waited.iter().map(|position| waits::over(self.id, *position)).collect();
+        self.shared.write_rows(&over, &[]);
         self.shared.memory.changed(before, 0);
         for outlet in std::mem::take(&mut core.outlets).into_iter().flatten() {
             outlet.outbox.lock().cancelled_by_broker(&outlet);
         }
         Ok(count)
-    }
-
-    /// How many messages and consumers it has.
-    pub fn counts(&self) -> Counts {
-        let core = self.core.lock();
-        Counts {
-            ready: core.queue.ready(),
-            unacked: core.queue.unacked(),
-            consumers: core.queue.consumers().len(),
-            body_bytes: core.queue.body_bytes(),
-            unacked_bytes: core.queue.unacked_bytes(),
-            bytes_in_memory: core.queue.bytes_in_memory(),
-            in_memory: core.queue.messages_in_memory(),
-            counters: core.queue.counters(),
-            kind: core.queue.settings().map(|settings| settings.kind).unwrap_or_default(),
-            paused: core.queue.is_paused(),
-        }
     }
 
     /// What it goes by.
@@ -588,8 +575,10 @@ pub enum ConsumeRefused {
     QueueGone,
 }
 
+pub use duplicates::Comes;
+pub(super) use duplicates::Guarded;
 pub use peeking::{Page, Peek};
-pub use report::ConsumerReport;
+pub use report::{ConsumerReport, Counts};
 
 impl From<ExclusiveConsumer> for ConsumeRefused {
     fn from(_: ExclusiveConsumer) -> Self {

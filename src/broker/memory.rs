@@ -91,9 +91,10 @@ impl MessageMemory {
         self.used() <= self.limit - self.limit / 20
     }
 
-    /// A publisher waits until there is room: whoever watches the memory wakes it.
-    pub fn await_room(&self) {
-        self.awaited.store(true, Ordering::Release);
+    /// A publisher waits until there is room: whoever watches the memory wakes it. Returns whether
+    /// it is the first.
+    pub fn await_room(&self) -> bool {
+        !self.awaited.swap(true, Ordering::AcqRel)
     }
 
     /// Whether publishers that wait are to be woken. Who finds no room after all waits again

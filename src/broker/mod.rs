@@ -10,6 +10,7 @@ pub mod control;
 pub mod dead_letters;
 pub mod deduplication;
 pub mod disk_space;
+mod firehose;
 pub mod globals;
 mod guests;
 mod history;
@@ -17,6 +18,7 @@ mod kept;
 pub mod live_queue;
 pub mod memory;
 pub mod moving;
+pub mod notices;
 pub mod outbox;
 pub mod peers;
 pub mod perform;
@@ -36,8 +38,10 @@ pub mod user_load;
 pub mod vhost;
 pub mod vhost_rules;
 pub mod vhosts;
+mod waits;
 pub mod watermark;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -45,13 +49,14 @@ use std::time::SystemTime;
 use dashmap::DashMap;
 use parking_lot::{Mutex, RwLock};
 
-use crate::auth::Auth;
+use crate::auth::{self, Auth};
 use crate::config::Config;
 use crate::names::{LogPosition, QueueId, UserName, VhostName};
 use crate::queue::Window;
 use crate::store::{CannotOpen, Record, Store};
 use crate::topology::parameters::Globals;
 use crate::topology::rows::RowChange;
+use crate::wire::table::{TableBuilder, Value};
 use clock::Clock;
 use control::Control;
 use dead_letters::DeadLetters;
@@ -93,6 +98,8 @@ pub struct Shared {
     queue_ids: Mutex<QueueIds>,
     /// How much has come and gone.
     pub churn: Churn,
+    /// What is said of all this on exchanges.
+    pub notices: notices::Notices,
 }
 
 /// A running broker. Several may run in one process.
@@ -208,6 +215,51 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Tells what happened to those who listen to events.
+    pub(super) fn tell(&self, key: &'static str, facts: impl FnOnce(TableBuilder) -> TableBuilder) {
+        self.notices.tell(self.clock.now(), key, facts);
+    }
+
+    fn tell_of_accounts(&self, changes: &[RowChange], known: &Mutex<BTreeSet<Vec<u8>>>) {
+        let mut known = known.lock();
+        for change in changes {
+            let was_known = match change.value {
+                Some(_) => !known.insert(change.key.clone()),
+                None => known.remove(&change.key),
+            };
+            let Some((key, told)) = auth::happenings::told(change, was_known) else { continue };
+            self.tell(key, |facts| {
+                let with = |facts: TableBuilder, (name, text): &(&str, String)| {
+                    facts.with(name, Value::Text(text.as_bytes()))
+                };
+                told.iter().fold(facts, with)
+            });
+        }
+    }
+
+    fn alarm(&self, facts: TableBuilder) -> TableBuilder {
+        let alarm: &[u8] = if self.disk.is_low() { b"disk" } else { b"memory" };
+        facts.with("alarm", Value::Text(alarm))
+    }
+
+    /// A publisher is about to wait for memory.
+    pub fn await_room(&self) {
+        if self.memory.await_room() {
+            self.tell("alarm.set", |facts| self.alarm(facts));
+        }
+    }
+
+    /// Whether publishers that waited for memory are to be woken.
+    pub fn take_awaited(&self) -> bool {
+        let awaited = self.memory.take_awaited();
+        if awaited {
+            self.tell("alarm.cleared", |facts| facts);
+        }
+        awaited
+    }
+}
+
 impl Broker {
     /// A broker with the default vhost, and with what its data directory has.
     pub fn open(config: Config) -> Result<Self, CannotOpen> {
@@ -230,12 +282,18 @@ impl Broker {
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
             churn: Churn::default(),
+            notices: notices::Notices::new(config.defaults.vhost.as_str().into()),
         };
         shared.look_at_the_disk();
         shared.write_rows(&[row], &[]);
         let shared = Arc::new(shared);
         let rows = Arc::clone(&shared);
-        let write_rows = move |changes: &[RowChange]| rows.write_rows(changes, &[]);
+        let known = found.iter().flat_map(|found| found.rows.iter().map(|(key, _)| key.clone()));
+        let known = Mutex::new(known.filter(|key| auth::rows::is_one(key)).collect());
+        let write_rows = move |changes: &[RowChange]| {
+            rows.tell_of_accounts(changes, &known);
+            rows.write_rows(changes, &[])
+        };
         let auth = Auth::new(config.auth.clone(), &config.defaults, write_rows);
         let broker = Self {
             shared,

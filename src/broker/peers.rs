@@ -19,6 +19,7 @@ use crate::protocol::channel::{Channel, Mode};
 use crate::protocol::connection::{ClientProperties, Offer};
 use crate::protocol::fault::Fault;
 use crate::transport::TlsFacts;
+use crate::wire::table::{TableBuilder, Value};
 
 /// The connections of a broker.
 #[derive(Default)]
@@ -142,6 +143,16 @@ impl Peer {
     pub fn opened(&self, identity: Identity) {
         let again = self.identity.set(identity).is_err();
         debug_assert!(!again, "a connection is opened once");
+        self.tell("connection.created", |facts, identity| {
+            facts
+                .with("protocol", Value::Text(b"{0,9,1}"))
+                .with("peer_host", Value::Text(self.from.ip().to_string().as_bytes()))
+                .with("peer_port", Value::I64(self.from.port().into()))
+                .with("host", Value::Text(self.to.ip().to_string().as_bytes()))
+                .with("port", Value::I64(self.to.port().into()))
+                .with("ssl", Value::Bool(identity.tls.is_some()))
+                .with("auth_mechanism", Value::Text(identity.mechanism.as_bytes()))
+        });
     }
 
     /// Notes what it is doing.
@@ -163,6 +174,7 @@ impl Peer {
     pub fn channel_opened(&self, number: u16) -> Arc<ChannelRecord> {
         let record = Arc::new(ChannelRecord { number, ..ChannelRecord::default() });
         self.channels.lock().open.insert(number, Arc::clone(&record));
+        self.tell_of_channel("channel.created", number);
         record
     }
 
@@ -171,7 +183,25 @@ impl Peer {
         let mut channels = self.channels.lock();
         if let Some(record) = channels.open.remove(&number) {
             channels.closed.add(&record.traffic.stats());
+            drop(channels);
+            self.tell_of_channel("channel.closed", number);
         }
+    }
+
+    fn tell_of_channel(&self, key: &'static str, number: u16) {
+        self.tell(key, |facts, _| facts.with("number", Value::I64(number.into())));
+    }
+
+    /// Tells those who listen to events, with the facts that all events of a connection have.
+    fn tell(&self, key: &'static str, facts: impl FnOnce(TableBuilder, &Identity) -> TableBuilder) {
+        let Some(identity) = self.identity() else { return };
+        identity.vhost.shared().tell(key, |table| {
+            let table = table
+                .with("name", Value::Text(self.name().as_bytes()))
+                .with("user", Value::Text(identity.user.as_str().as_bytes()))
+                .with("vhost", Value::Text(identity.vhost.name.as_str().as_bytes()));
+            facts(table, identity)
+        });
     }
 
     /// Its channels, by number.
@@ -223,6 +253,7 @@ impl Peers {
         self.connected.remove(&peer.id);
         if let Some(identity) = peer.identity() {
             identity.vhost.keep_stats(&peer.stats(), &peer.socket);
+            peer.tell("connection.closed", |facts, _| facts);
         }
         self.left.notify_waiters();
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::live_queue::{Full, LiveQueue};
+use super::live_queue::{Comes, Full, LiveQueue};
 use super::stations::Taps;
 use super::vhost::Vhost;
 use crate::message::Message;
@@ -86,7 +86,7 @@ impl<'a> Procession<'a> {
         }
         for queue in queues {
             if queue.may_refuse() {
-                match queue.offer(message.clone(), self.together) {
+                match queue.offer(Comes::Brought, message.clone(), self.together) {
                     Ok(position) => self.safe_at = self.safe_at.max(position),
                     // Asked a moment ago: full by now, it is as if it had been published there.
                     Err(Full) if self.all_or_none => {}
@@ -104,7 +104,7 @@ impl<'a> Procession<'a> {
     pub(super) fn arrive(self) -> LogPosition {
         let mut safe_at = self.safe_at;
         for (_, (queue, mut batch)) in self.targets {
-            safe_at = safe_at.max(queue.publish(&mut batch, self.together));
+            safe_at = safe_at.max(queue.publish(Comes::Brought, &mut batch, self.together));
         }
         safe_at
     }

@@ -1,17 +1,20 @@
 //! Publishing: routes remembered, messages gathered so that each queue gets one turn per read.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
 use super::access::{Access, Right};
 use super::deduplication::Firsts;
-use super::live_queue::LiveQueue;
+use super::firehose::{self, Passing, Sight};
+use super::live_queue::{Comes, LiveQueue};
+use super::notices::Notice;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::stations::Taps;
 use super::vhost::Vhost;
 use crate::message::Message;
-use crate::names::{LogPosition, QueueId};
+use crate::names::{ConnectionId, LogPosition, QueueId};
 use crate::protocol::fault::Fault;
 use crate::queue::options::erlang_term;
 use crate::routing::Envelope;
@@ -50,6 +53,8 @@ pub struct Publisher {
     firsts: Option<Box<Firsts>>,
     /// The last number that exchanges which go by chance were given.
     chance: u64,
+    /// Whose it is; `None`: somebody's over HTTP.
+    pub connection: Option<ConnectionId>,
 }
 
 /// Where a published message got to.
@@ -86,6 +91,8 @@ pub struct Addressing<'a> {
     pub headers: Option<TableRef<'a>>,
     /// CC and BCC: further routing keys.
     pub more_keys: &'a [&'a [u8]],
+    /// The channel that it came by.
+    pub channel: u16,
 }
 
 impl Publisher {
@@ -106,6 +113,7 @@ impl Publisher {
             together: None,
             firsts: None,
             chance: rand::random(),
+            connection: None,
         }
     }
 
@@ -136,6 +144,9 @@ impl Publisher {
         if self.vhost.version() != self.version || !self.access.is_current() {
             self.forget_routes();
         }
+        if self.vhost.traced.load(Ordering::Relaxed) {
+            self.show(&message, how);
+        }
         if how.more_keys.is_empty()
             && let Some((names, route)) = &self.last
             && **names == *message.names()
@@ -144,6 +155,32 @@ impl Publisher {
             return Ok(self.push(message, &route));
         }
         self.publish_elsewhere(message, how)
+    }
+
+    /// Shows a message on the firehose that is about to be published.
+    #[cold]
+    fn show(&mut self, message: &Message, how: Addressing<'_>) {
+        if firehose::is_shown(message) {
+            return;
+        }
+        let exchange = erlang_term::text(message.exchange());
+        let keys = [&[message.routing_key()][..], how.more_keys].concat();
+        let (headers, properties) = (how.headers, message.header());
+        let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
+        let routed =
+            self.vhost.look(|topology| topology.route(&exchange, &envelope, &mut JustAsking));
+        // What is refused was not published.
+        let Ok(routed) = routed else { return };
+        let queues = routed.queues.into_iter().filter_map(|id| self.vhost.live(id));
+        let queues = queues.map(|queue| queue.name.clone()).collect();
+        let more_keys = how.more_keys.iter().map(|key| (*key).into()).collect();
+        self.vhost.shared().notices.push(Notice::Seen(Sight {
+            vhost: self.vhost.name.clone(),
+            message: message.clone(),
+            connection: self.connection,
+            channel: how.channel,
+            what: Passing::Published { more_keys, queues },
+        }));
     }
 
     fn publish_elsewhere(
@@ -256,8 +293,9 @@ impl Publisher {
     #[cold]
     fn offer_to(&mut self, target: u32, message: Message) -> bool {
         let Target { queue, batch } = &mut self.targets[target as usize];
-        self.position = self.position.max(queue.publish(batch, self.together.as_ref()));
-        let offered = queue.offer(message, self.together.as_ref());
+        self.position =
+            self.position.max(queue.publish(Comes::Published, batch, self.together.as_ref()));
+        let offered = queue.offer(Comes::Published, message, self.together.as_ref());
         self.position = self.position.max(offered.unwrap_or_default());
         offered.is_ok()
     }
@@ -279,7 +317,8 @@ impl Publisher {
     fn give_turns(&mut self) {
         for target in self.filled.drain(..) {
             let Target { queue, batch } = &mut self.targets[target as usize];
-            self.position = self.position.max(queue.publish(batch, self.together.as_ref()));
+            self.position =
+                self.position.max(queue.publish(Comes::Published, batch, self.together.as_ref()));
             if batch.capacity() > KEPT_BATCH {
                 *batch = Vec::new();
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::live_queue::Found;
 use super::vhost::Vhost;
-use super::{Broker, kept, queue_ids};
+use super::{Broker, kept, queue_ids, waits};
 use crate::auth;
 use crate::config::{CatalogKind, DataConfig, Durability};
 use crate::names::{QueueId, VhostName};
@@ -57,6 +57,7 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
         Row::Exchange(_) | Row::Queue(..) => 2,
         Row::Binding(_) | Row::Paused(..) => 3,
     });
+    let mut waits = waits::found(&found);
     let (mut queues, mut messages) = (0, 0);
     for row in rows {
         let Some(vhost) = vhost_of(&row) else {
@@ -69,7 +70,8 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
             let found = found_of(&found, *id);
             queues += 1;
             messages += found.away.count;
-            vhost.restore_queue(*id, declaration, found);
+            let waits = waits.remove(id).unwrap_or_default();
+            vhost.restore_queue(*id, declaration, found, waits);
         }
         if let Row::Paused(_, queue) = &row {
             vhost.restore_paused(queue.as_str());
@@ -85,6 +87,14 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
                 broker.shared.write_rows(&[row.gone()], &[id]);
             }
         }
+    }
+    for vhost in broker.vhosts() {
+        vhost.guard_queues();
+    }
+    // Those of queues that are gone.
+    for (queue, waits) in waits {
+        let over: Vec<_> = waits.keys().map(|position| waits::over(queue, *position)).collect();
+        broker.shared.write_rows(&over, &[]);
     }
     forget_deleted(broker, &found);
     tracing::info!(queues, messages, "durable queues are back");
@@ -117,7 +127,7 @@ fn forget_deleted(broker: &Broker, found: &Recovered) {
 }
 
 fn read(key: &[u8], value: &[u8]) -> Option<Row> {
-    if queue_ids::is_it(key) || kept::read(key, value).is_some() {
+    if queue_ids::is_it(key) || waits::is_one(key) || kept::read(key, value).is_some() {
         return None;
     }
     let row = rows::read(key, value);

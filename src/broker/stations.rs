@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::deduplication::{self, Deduplicated, Firsts};
 use super::history::Bounds;
 use super::kept::{self, Kept, KeptRow};
-use super::live_queue::Found;
+use super::live_queue::{Comes, Found, Guarded, LiveQueue};
 use super::schedule::{Due, Schedule, Scheduled};
 use super::vhost::Vhost;
 use crate::message::{Message, Parts};
 use crate::names::{LogPosition, QueueId};
 use crate::protocol::publish_rules::more_keys;
+use crate::queue::options::{Declaration, QueueOptions};
 use crate::routing::Envelope;
 use crate::store::Together;
 use crate::topology::{Destination, ExchangeId, Passage, Station, Stations, delay};
@@ -125,11 +126,14 @@ impl Vhost {
 
     /// Whether an exchange keeps something under this number.
     pub(super) fn keeps(&self, id: QueueId) -> bool {
-        self.schedules.has(id) || self.guards.has(id)
+        self.schedules.has(id) || self.guards.has(id) || self.queue_guards.has(id)
     }
 
     /// Takes back what an exchange has kept, at start, when the exchange is there.
     pub(super) fn restore_kept(&self, row: KeptRow, id: QueueId, found: Found) {
+        if row.what == Kept::QueueValues {
+            return self.restore_queue_guard(row, id, found);
+        }
         let exchange = self.look(|topology| topology.exchange_id(&row.of.name));
         match (exchange, row.what) {
             (Some(exchange), Kept::Messages) => {
@@ -140,9 +144,37 @@ impl Vhost {
                 self.guards.restore(exchange, row, id, found, self.shared());
             }
             // It was being deleted with its exchange.
-            (None, Kept::Messages | Kept::Values) => {
+            (_, Kept::QueueValues) | (None, Kept::Messages | Kept::Values) => {
                 self.shared().write_rows(&[row.gone()], &[id]);
             }
+        }
+    }
+
+    fn restore_queue_guard(&self, row: KeptRow, id: QueueId, found: Found) {
+        match self.look(|topology| topology.queue(&row.of.name)) {
+            Some(queue) => self.queue_guards.restore(queue, row, id, found, self.shared()),
+            // It was being deleted with its queue.
+            None => drop(self.shared().write_rows(&[row.gone()], &[id])),
+        }
+    }
+
+    /// A queue looks for duplicates from now on, if it was declared to.
+    pub(super) fn guard_queue(&self, queue: &LiveQueue, declaration: &Declaration) {
+        let options = QueueOptions::parse(declaration).ok();
+        let Some(rules) = options.and_then(|options| options.deduplication) else { return };
+        let row = || {
+            let (vhost, name) = (self.name.to_string(), queue.name.to_string());
+            let of = kept::Exchange { vhost, name };
+            queue.is_durable().then_some(KeptRow { what: Kept::QueueValues, of })
+        };
+        let guard = self.queue_guards.of(queue.id, self.shared(), row);
+        queue.guard(Guarded { guard, rules });
+    }
+
+    /// The same for all that a restart found.
+    pub(super) fn guard_queues(&self) {
+        for (declaration, queue) in self.live_queues() {
+            self.guard_queue(&queue, &declaration);
         }
     }
 
@@ -220,9 +252,9 @@ impl Vhost {
         for queue in queues.iter().filter_map(|id| self.live(*id)) {
             let position = if queue.may_refuse() {
                 // There is nobody to be told that a full queue refused.
-                queue.offer(message.clone(), together).unwrap_or_default()
+                queue.offer(Comes::Published, message.clone(), together).unwrap_or_default()
             } else {
-                queue.publish(&mut vec![message.clone()], together)
+                queue.publish(Comes::Published, &mut vec![message.clone()], together)
             };
             safe_at = safe_at.max(position);
         }

@@ -4,8 +4,9 @@
 //! held over the whole of a declare or delete, so that nobody sees a queue that is half there.
 //! The topology itself (rank 1) is locked only for looking things up and for the change itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -16,6 +17,7 @@ use super::deduplication::Guards;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
+use super::notices::Notice;
 use super::schedule::Schedules;
 use super::throttle::Throttle;
 use super::traffic::{MessageStats, SocketTraffic};
@@ -23,8 +25,8 @@ use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::options::{Declaration, QueueOptions};
 use crate::queue::{Command, Undeletable};
-use crate::topology::Topology;
 use crate::topology::rows::Row;
+use crate::topology::{ExchangeId, Topology};
 
 /// A running vhost.
 pub struct Vhost {
@@ -37,13 +39,17 @@ pub struct Vhost {
     pub(super) topology: RwLock<Topology>,
     /// The topology's version, to be looked at without its lock.
     version: AtomicU64,
+    /// What passes through it is shown on `amq.rabbitmq.trace`.
+    pub(super) traced: Arc<AtomicBool>,
     queues: DashMap<QueueId, Arc<LiveQueue>>,
     /// What exchanges remember.
     pub(super) histories: Histories,
     /// Messages that wait at exchanges until they are due.
     pub(super) schedules: Schedules,
     /// What tells duplicates at exchanges that look for them.
-    pub(super) guards: Guards,
+    pub(super) guards: Guards<ExchangeId>,
+    /// What tells duplicates at queues that look for them.
+    pub(super) queue_guards: Guards<QueueId>,
     /// How fast may be published here.
     pub throttle: Throttle,
     /// What connections that are gone have counted here.
@@ -64,7 +70,10 @@ pub struct GoneTraffic {
 impl Vhost {
     /// A vhost with nothing but the predeclared exchanges.
     pub fn new(name: VhostName, shared: Arc<Shared>) -> Self {
-        let topology = Topology::new(name.clone());
+        let mut topology = Topology::new(name.clone());
+        if name == shared.notices.home {
+            topology.add_event_exchange();
+        }
         let version = AtomicU64::new(topology.version());
         Self {
             name,
@@ -73,11 +82,13 @@ impl Vhost {
             changes: Mutex::new(()),
             topology: RwLock::new(topology),
             version,
+            traced: Arc::default(),
             queues: DashMap::new(),
             histories: Histories::default(),
             schedules: Schedules::default(),
             guards: Guards::default(),
             throttle: Throttle::default(),
+            queue_guards: Guards::default(),
             gone: Mutex::default(),
         }
     }
@@ -122,20 +133,36 @@ impl Vhost {
         change: impl FnOnce(&mut Topology) -> R,
     ) -> (R, LogPosition) {
         let mut topology = self.topology.write();
+        topology.watch(self.shared.notices.are_listened_to());
         let result = change(&mut topology);
+        self.take_note(&mut topology);
         self.version.store(topology.version(), Ordering::Release);
         self.histories.keep(|exchange| topology.has_exchange(exchange));
         self.schedules.keep(|exchange| topology.has_exchange(exchange));
         self.guards.keep(|exchange| topology.has_exchange(exchange));
+        self.queue_guards.keep(|queue| topology.declaration(queue).is_some());
         // Written in the order in which they were made.
         let position = self.shared.write_rows(&topology.take_changes(), deleted.as_slice());
         (result, position)
+    }
+
+    /// Tells what happened, and notes who wants to hear more.
+    fn take_note(&self, topology: &mut Topology) {
+        let notices = &self.shared.notices;
+        for happening in topology.take_happenings() {
+            notices.push(Notice::Event(happening, self.shared.clock.now()));
+        }
+        if self.name == notices.home {
+            notices.set_listened(topology.has_listeners());
+        }
+        self.traced.store(topology.properties().tracing, Ordering::Relaxed);
     }
 
     /// Takes a row of the catalogue back, at start.
     pub fn restore(&self, row: Row) {
         let mut topology = self.topology.write();
         topology.restore(row);
+        self.take_note(&mut topology);
         self.version.store(topology.version(), Ordering::Release);
         self.throttle.set(&topology.properties().limits, Instant::now());
     }
@@ -146,13 +173,19 @@ impl Vhost {
     }
 
     /// Takes a queue back, at start; [`Self::restore`] has taken its declaration.
-    pub fn restore_queue(self: &Arc<Self>, id: QueueId, declaration: &Declaration, found: Found) {
+    pub fn restore_queue(
+        self: &Arc<Self>,
+        id: QueueId,
+        declaration: &Declaration,
+        found: Found,
+        waits: BTreeMap<u64, u64>,
+    ) {
         // It was accepted once; should the rules have become stricter, it goes without.
         if let Err(why) = QueueOptions::parse(declaration) {
             tracing::error!(queue = %declaration.name, "its arguments are ignored: {why}");
         }
         let settings = self.look(|topology| topology.settings(declaration));
-        let new = NewQueue::of(id, declaration, settings, found);
+        let new = NewQueue::of(id, declaration, settings, found).waiting(waits);
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
         queue.get_to_know();
         queue.wake();
@@ -199,6 +232,7 @@ impl Vhost {
         let new = NewQueue::of(id, &wanted, settings, Found::default());
         let queue = Arc::new(LiveQueue::new(new, self, &self.shared));
         queue.wake();
+        self.guard_queue(&queue, &wanted);
         self.queues.insert(id, Arc::clone(&queue));
         let ((), position) = self.change_locked(None, |topology| topology.add_queue(id, wanted));
         Ok((queue, position))

@@ -204,6 +204,7 @@ impl Vhost {
             shared.write_rows(&rows, &queues);
             self.schedules.keep(|_| false);
             self.guards.keep(|_| false);
+            self.queue_guards.keep(|_| false);
         }
         self.guests.end(&Fault::vhost_down(&self.name));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::Broker;
 use super::vhost::Vhost;
@@ -11,6 +11,7 @@ use crate::names::VhostName;
 use crate::policy::Invalid;
 use crate::topology::Topology;
 use crate::topology::properties::Properties;
+use crate::wire::table::Value;
 
 /// Why a vhost is not deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,12 +38,20 @@ impl Broker {
     }
 
     /// Adds a vhost, or changes its properties as a PUT says (see [`Properties::put`]).
-    pub fn put_vhost(&self, name: &str, body: &Map<String, Value>) -> Result<Put, Invalid> {
+    pub fn put_vhost(
+        &self,
+        name: &str,
+        body: &Map<String, serde_json::Value>,
+    ) -> Result<Put, Invalid> {
         self.put_vhost_with(name, |properties| properties.put(body))
     }
 
     /// The same, as definitions say (see [`Properties::import`]).
-    pub fn import_vhost(&self, name: &str, said: &Map<String, Value>) -> Result<Put, Invalid> {
+    pub fn import_vhost(
+        &self,
+        name: &str,
+        said: &Map<String, serde_json::Value>,
+    ) -> Result<Put, Invalid> {
         self.put_vhost_with(name, |properties| properties.import(said))
     }
 
@@ -59,6 +68,7 @@ impl Broker {
         let vhost = Arc::new(Vhost::new(name.into(), Arc::clone(&self.shared)));
         vhost.change_properties(change)?;
         self.vhosts.insert(name.into(), vhost);
+        self.shared.tell("vhost.created", |facts| facts.with("name", Value::Text(name.as_bytes())));
         tracing::info!(vhost = name, "vhost added");
         Ok(Put::Created)
     }
@@ -75,6 +85,7 @@ impl Broker {
         let queues = vhost.queue_count();
         vhost.end(&self.shared);
         self.auth.vhost_deleted(name);
+        self.shared.tell("vhost.deleted", |facts| facts.with("name", Value::Text(name.as_bytes())));
         tracing::info!(vhost = name, queues, "vhost deleted");
         Ok(())
     }

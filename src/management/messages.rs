@@ -105,7 +105,7 @@ async fn publish(
         expires: parsed.properties.expiration.is_some(),
         died: false,
     });
-    let how = Addressing { headers: parsed.properties.headers, more_keys: &more.keys };
+    let how = Addressing { headers: parsed.properties.headers, more_keys: &more.keys, channel: 0 };
     let (routed, position) = publish_one(&api, &vhost, access, message, how)?;
     api.safe(position).await;
     Ok(object(&json!({"routed": routed})))

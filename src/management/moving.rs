@@ -20,6 +20,9 @@ use crate::broker::moving::{Goal, Move};
 use crate::broker::vhost::Vhost;
 use crate::queue::filter::Filter;
 
+/// How the default exchange is called where permissions are matched.
+const DEFAULT: &str = "amq.default";
+
 pub(super) fn routes() -> Routes {
     Routes::new().route("/queues/{vhost}/{name}/move", post(move_messages))
 }
@@ -62,7 +65,7 @@ async fn move_messages(
 /// Where messages are to go, and the exchange that its mover must be allowed to write to.
 fn goal(fields: &Fields, vhost: &Vhost) -> Result<(Goal, String), Problem> {
     let destination = match fields.get("destination") {
-        Some(Value::String(word)) if word == "origin" => return Ok((Goal::Origin, String::new())),
+        Some(Value::String(word)) if word == "origin" => return Ok((Goal::Origin, DEFAULT.into())),
         Some(Value::Object(destination)) => Fields::of(destination.clone()),
         Some(_) | None => return Err(no_goal()),
     };
@@ -71,7 +74,7 @@ fn goal(fields: &Fields, vhost: &Vhost) -> Result<(Goal, String), Problem> {
             if vhost.look(|topology| topology.queue(&queue)).is_none() {
                 return Err(Problem::missing("queue_not_found"));
             }
-            Ok((Goal::Queue(vhost.queue_for(&queue, NOBODY)?), String::new()))
+            Ok((Goal::Queue(vhost.queue_for(&queue, NOBODY)?), DEFAULT.into()))
         }
         (None, Some(exchange)) => {
             let name = default_name(&exchange);
@@ -87,7 +90,8 @@ fn goal(fields: &Fields, vhost: &Vhost) -> Result<(Goal, String), Problem> {
                 return Err(Problem::bad_request("a routing key has at most 255 bytes"));
             }
             let routing_key = routing_key.map(|key| key.into_bytes().into());
-            Ok((Goal::Exchange { name: name.into(), routing_key }, name.to_owned()))
+            let asked_for = if name.is_empty() { DEFAULT } else { name };
+            Ok((Goal::Exchange { name: name.into(), routing_key }, asked_for.to_owned()))
         }
         (Some(_), Some(_)) | (None, None) => Err(no_goal()),
     }

@@ -87,6 +87,8 @@ struct Stats {
     consumers: usize,
     consumer_utilisation: f64,
     consumer_capacity: f64,
+    /// Messages that repeated one, and were left out (`x-message-deduplication`).
+    messages_deduplicated: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_stats: Option<MessageStatsView>,
 }
@@ -122,6 +124,7 @@ fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
         consumers: counts.consumers,
         consumer_utilisation: capacity,
         consumer_capacity: capacity,
+        messages_deduplicated: counts.duplicates,
         message_stats,
     }
 }

@@ -127,7 +127,9 @@ impl Session {
             tls: self.tls.clone(),
         });
         broker.shared.churn.connections_created.count();
-        self.publisher = Some(Publisher::new(vhost.clone(), broker.reply_tos.clone(), access));
+        let mut publisher = Publisher::new(vhost.clone(), broker.reply_tos.clone(), access);
+        publisher.connection = Some(self.id);
+        self.publisher = Some(publisher);
         self.user_throttle = Some(broker.user_throttle(&user));
         self.vhost = Some(vhost);
         let ok = self.connection.opened();

@@ -73,7 +73,8 @@ impl Session {
             message = with_reply_address(&message, channel)?;
         }
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
-        let how = Addressing { headers: properties.headers, more_keys: &more.keys };
+        let how =
+            Addressing { headers: properties.headers, more_keys: &more.keys, channel: number };
         if let Mode::Transaction = channel.mode {
             return self.publish_later(number, message, how, mandatory);
         }
@@ -122,7 +123,7 @@ impl Session {
         let header = message.header().to_vec();
         let headers = ContentHeader::parse(&header).ok().and_then(|each| each.properties.headers);
         let returned = mandatory.then(|| message.clone());
-        let how = Addressing { headers, more_keys: &keys };
+        let how = Addressing { headers, more_keys: &keys, channel: number };
         let publish = |publisher: &mut Publisher| publisher.publish(message, how).ok();
         let reached = self.publisher.as_mut().and_then(publish).unwrap_or(Reached::Nobody);
         if let Some(channel) = self.channels.get(&number) {

@@ -25,7 +25,7 @@ impl Session {
     pub(super) fn block(&mut self, reason: &'static str) {
         self.blocked = true;
         self.me.set_state(PeerState::Blocked);
-        self.common.broker.shared.memory.await_room();
+        self.common.broker.shared.await_room();
         let blocked = connection::Blocked { reason: reason.into() };
         self.tell_if_capable(connection::AMQPMethod::Blocked(blocked));
         tracing::warn!(connection = %self.name(), "publisher waits: {reason}");
@@ -36,9 +36,9 @@ impl Session {
         let broker = Arc::clone(&self.common.broker);
         let shared = &broker.shared;
         match shared.shortage() {
-            Some(_) if self.blocked => shared.memory.await_room(),
+            Some(_) if self.blocked => shared.await_room(),
             None if self.blocked && shared.has_room_again() => self.unblock(),
-            None if self.blocked => shared.memory.await_room(),
+            None if self.blocked => shared.await_room(),
             Some(reason) if self.log_is_full && !self.connection.is_closing() => self.block(reason),
             Some(_) | None => {}
         }

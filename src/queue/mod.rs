@@ -28,6 +28,7 @@ mod moving;
 pub mod options;
 pub mod peek;
 pub mod ready;
+mod retrying;
 mod rules;
 pub mod settings;
 mod timeouts;
@@ -122,7 +123,7 @@ impl Queue {
             Command::ConsumerGone(consumer) => self.consumer_gone(consumer, effects),
             Command::Busy(consumer) => self.consumers.set_busy(consumer, true),
             Command::Room(consumer) => self.consumers.set_busy(consumer, false),
-            Command::Fetched { round, entries } => self.fetched(round, entries),
+            Command::Fetched { round, entries } => self.fetched(round, entries, effects),
             Command::Unreadable { round, position } => self.unreadable(round, position),
             Command::Tick(now) => self.tick(now, effects),
             Command::Refuse(message) => self.refuse(message),
@@ -174,7 +175,7 @@ impl Queue {
         }
     }
 
-    fn fetched(&mut self, round: u64, entries: Vec<Entry>) {
+    fn fetched(&mut self, round: u64, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
         if round != self.round || self.deleted {
             return;
         }
@@ -186,7 +187,7 @@ impl Queue {
             self.counters.missing += missing as u64;
         }
         for entry in entries {
-            self.arrive(entry);
+            self.arrive(entry, effects);
         }
     }
 

@@ -47,7 +47,7 @@ impl Lifted {
         self.passed.clear();
     }
 
-    fn pass(&mut self, position: u64) {
+    pub(super) fn pass(&mut self, position: u64) {
         let before = self.passed.range(..position).next_back();
         let before = before.filter(|(_, last)| **last + 1 == position).map(|(first, _)| *first);
         let last = self.passed.remove(&(position + 1)).unwrap_or(position);

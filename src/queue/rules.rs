@@ -8,7 +8,7 @@ use super::Queue;
 use super::due::{Dues, NEVER, Swept, Timed};
 use super::moving::Lifted;
 use super::ready::Entry;
-use super::settings::{Retry, Settings};
+use super::settings::Settings;
 use super::timeouts::Timeouts;
 use super::vocabulary::{Dead, Death, Departure, Effect, Return, Unread};
 use crate::message::Message;
@@ -35,8 +35,10 @@ pub(super) struct Rules {
     pub(super) dying: BTreeMap<u64, u64>,
     pub(super) dying_bytes: u64,
     /// Messages that came back and wait to be tried again, by when that is.
-    delayed: BTreeMap<(u64, u64), Entry>,
-    delayed_bytes: u64,
+    pub(super) delayed: BTreeMap<(u64, u64), Entry>,
+    pub(super) delayed_bytes: u64,
+    /// After a restart: positions of messages that wait, and until when, if they are still there.
+    pub(super) waits: BTreeMap<u64, u64>,
     /// Messages that are being moved elsewhere.
     pub(super) lifted: Lifted,
     pub(super) timeouts: Timeouts,
@@ -350,30 +352,6 @@ impl Queue {
         self.ready_again(entry, effects);
     }
 
-    /// A message came back that is tried again after a while, if it is.
-    fn delay(&mut self, entry: Entry, retry: Retry, effects: &mut Vec<Effect>) {
-        let times = entry.deliveries.returned();
-        if retry.attempts.is_some_and(|attempts| times > attempts) {
-            return self.dies(entry, Death::DeliveryLimit, effects);
-        }
-        let rules = self.rules_mut();
-        let due = rules.now.saturating_add(retry.wait(times, entry.position ^ times << 32));
-        rules.delayed_bytes += entry.message.body_len() as u64;
-        rules.delayed.insert((due, entry.position), entry);
-    }
-
-    /// What waited to be tried again is ready.
-    fn try_again(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(rules) = &mut self.rules
-            && let Some(first) = rules.delayed.first_entry()
-            && first.key().0 <= rules.now
-        {
-            let entry = first.remove();
-            rules.delayed_bytes -= entry.message.body_len() as u64;
-            self.ready_again(entry, effects);
-        }
-    }
-
     pub(super) fn ready_again(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
         let Some(rules) = &mut self.rules else { return self.ready.put_back(entry) };
         if entry.due <= rules.now {
@@ -413,10 +391,14 @@ impl Queue {
         }
         let from = last.map_or(end, |last| last + 1);
         self.rules_mut().unknown = (from < end).then_some(Unknown { from, end });
+        if from >= end {
+            self.forget_waits(effects);
+        }
         self.sweep(effects);
     }
 
     fn discover(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.goes_on_waiting(entry, effects) else { return };
         let away = self.ready.level(&entry.message) == 0;
         let (position, due, len) = (entry.position, entry.due, entry.message.body_len() as u64);
         if due != NEVER {
@@ -442,15 +424,6 @@ impl Queue {
             .map_or(0, |rules| rules.dying_bytes + rules.delayed_bytes + rules.lifted.bytes())
     }
 
-    /// Messages that wait to be tried again.
-    pub fn delayed(&self) -> usize {
-        self.rules.as_ref().map_or(0, |rules| rules.delayed.len())
-    }
-
-    pub(super) fn delayed_entries(&self) -> impl Iterator<Item = &Entry> {
-        self.rules.iter().flat_map(|rules| rules.delayed.values())
-    }
-
     fn was_lifted_from_disk(&self, position: u64) -> bool {
         self.rules.as_ref().is_some_and(|rules| rules.lifted.has_passed(position))
     }
@@ -465,13 +438,17 @@ impl Queue {
     }
 
     /// Takes in what was read from disk.
-    pub(super) fn arrive(&mut self, entry: Entry) {
-        if !self.ready.is_away(entry.position) {
+    pub(super) fn arrive(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
+        let position = entry.position;
+        if !self.ready.is_away(position) {
             return;
         }
         if self.stands_apart(&entry) {
-            return self.ready.pass(entry.position);
+            return self.ready.pass(position);
         }
+        let Some(entry) = self.goes_on_waiting(entry, effects) else {
+            return self.ready.pass(position);
+        };
         if let Some(rules) = &mut self.rules {
             let apart = self.ready.level(&entry.message) > 0;
             if entry.due != NEVER && !apart {

@@ -554,7 +554,11 @@ impl Play {
                     entry.deliveries = Deliveries::from_stored(deliveries);
                 }
                 Effect::Fetch { round, from } => self.asked = Some((round, from)),
-                Effect::Unused | Effect::Idle | Effect::TimedOut { .. } => {}
+                Effect::Unused
+                | Effect::Idle
+                | Effect::Waits { .. }
+                | Effect::WaitOver { .. }
+                | Effect::TimedOut { .. } => {}
             }
         }
     }

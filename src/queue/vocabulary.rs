@@ -116,6 +116,19 @@ pub enum Effect {
         /// How often it has come back by now, as the store keeps it.
         deliveries: u32,
     },
+    /// A message came back and waits to be tried again. Only told of queues whose messages are
+    /// stored.
+    Waits {
+        /// Its position.
+        position: u64,
+        /// Until when, in ms since 1970.
+        until: u64,
+    },
+    /// A message waits no longer to be tried again.
+    WaitOver {
+        /// Its position.
+        position: u64,
+    },
     /// The window runs low: read messages from disk and answer with [`Command::Fetched`].
     Fetch {
         /// To be given back with the answer.

@@ -76,6 +76,9 @@ impl Topology {
                 self.newcomers.push((source, destination));
             }
             self.changes.extend(self.row(source, destination, binding));
+            let binding =
+                routing::Binding::new(destination, &binding.routing_key, &binding.arguments);
+            self.tell_of_binding("binding.created", source, &binding);
         }
         Ok(())
     }
@@ -136,6 +139,8 @@ impl Topology {
             }
         }
         self.changes.extend(self.row(source, destination, binding).map(rows::gone));
+        let binding = routing::Binding::new(destination, &binding.routing_key, &binding.arguments);
+        self.tell_of_binding("binding.deleted", source, &binding);
         self.remove_if_unused(source);
     }
 
@@ -145,11 +150,16 @@ impl Topology {
         let sources = self.bound.remove(&destination).unwrap_or_default();
         for source in sources {
             let Some(exchange) = self.exchanges.get(&source) else { continue };
-            let bindings = exchange.router.bindings_to(destination);
-            let gone =
-                bindings.filter_map(|binding| self.row_of(exchange, binding)).map(rows::gone);
+            let bindings: Vec<_> = exchange.router.bindings_to(destination).cloned().collect();
+            let gone = bindings
+                .iter()
+                .filter_map(|binding| self.row_of(exchange, binding))
+                .map(rows::gone);
             let gone: Vec<RowChange> = gone.collect();
             self.changes.extend(gone);
+            for binding in &bindings {
+                self.tell_of_binding("binding.deleted", source, binding);
+            }
             if let Some(exchange) = self.exchanges.get_mut(&source) {
                 exchange.router.remove_destination(destination);
             }
@@ -160,10 +170,14 @@ impl Topology {
     /// Notes that every binding of an exchange goes, which is about to go itself.
     pub(super) fn note_bindings_gone(&mut self, source: ExchangeId) {
         let Some(exchange) = self.exchanges.get(&source) else { return };
-        let bindings = exchange.router.bindings();
-        let gone = bindings.filter_map(|binding| self.row_of(exchange, binding)).map(rows::gone);
+        let bindings: Vec<_> = exchange.router.bindings().cloned().collect();
+        let gone =
+            bindings.iter().filter_map(|binding| self.row_of(exchange, binding)).map(rows::gone);
         let gone: Vec<RowChange> = gone.collect();
         self.changes.extend(gone);
+        for binding in &bindings {
+            self.tell_of_binding("binding.deleted", source, binding);
+        }
     }
 
     /// Takes a binding back, at start.

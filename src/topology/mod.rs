@@ -11,6 +11,7 @@ pub mod delay;
 mod exchange;
 pub mod exchange_options;
 pub mod governed;
+pub mod happenings;
 pub mod limits;
 pub mod listing;
 pub mod parameters;
@@ -71,6 +72,7 @@ pub struct Topology {
     ended: bool,
     /// What became of durable things since [`Topology::take_changes`].
     changes: Vec<RowChange>,
+    happenings: happenings::Happenings,
     /// Who was bound to exchanges with a history since [`Topology::take_newcomers`].
     newcomers: Vec<(ExchangeId, Destination)>,
 }
@@ -104,6 +106,7 @@ impl Topology {
             properties: properties::Properties::default(),
             ended: false,
             changes: Vec::new(),
+            happenings: happenings::Happenings::default(),
             newcomers: Vec::new(),
         };
         for (name, kind, internal) in PREDECLARED {
@@ -202,6 +205,7 @@ impl Topology {
         if declaration.durable {
             self.changes.push(rows::exchange(&declaration));
         }
+        self.tell_of_exchange(&declaration);
         let name = declaration.name.as_str();
         let governing = self.rules.governing(Object::Exchange { name });
         self.exchanges.insert(id, Exchange::new(declaration, governing));
@@ -239,6 +243,7 @@ impl Topology {
             self.changes.push(rows::gone(rows::exchange(&exchange.declaration)));
         }
         self.exchange_names.remove(&exchange.declaration.name);
+        self.tell_gone("exchange.deleted", exchange.declaration.name.as_str());
         self.version += 1;
         for destination in exchange.destinations() {
             if let Some(sources) = self.bound.get_mut(&destination) {
@@ -320,6 +325,7 @@ impl Topology {
         if declaration.declared.durable {
             self.changes.push(rows::queue(id, &declaration));
         }
+        self.tell_of_queue(&declaration);
         if let Some(owner) = declaration.declared.owner {
             self.owned.entry(owner).or_default().insert(id);
         }
@@ -338,6 +344,7 @@ impl Topology {
             self.changes.push(rows::gone(rows::queue(id, &declaration)));
         }
         self.queue_names.remove(&declaration.name);
+        self.tell_gone("queue.deleted", declaration.name.as_str());
         if let Some(owner) = declaration.declared.owner
             && let Some(owned) = self.owned.get_mut(&owner)
         {

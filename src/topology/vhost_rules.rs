@@ -60,6 +60,7 @@ impl Topology {
     ) -> Result<bool, Invalid> {
         check_parameter(component, name, &value)?;
         self.changes.push(rows::rules::parameter(&self.vhost, component, name, &value));
+        self.tell_of_parameter("parameter.set", (component, name), Some(&value));
         Ok(self.parameters.insert((component.to_owned(), name.to_owned()), value).is_none())
     }
 
@@ -69,6 +70,7 @@ impl Topology {
         let Some(value) = removed else { return false };
         let row = rows::rules::parameter(&self.vhost, component, name, &value);
         self.changes.push(rows::gone(row));
+        self.tell_of_parameter("parameter.cleared", (component, name), None);
         true
     }
 

@@ -88,6 +88,62 @@ fn a_duplicate_is_acked_and_counted_and_goes_nowhere() {
 }
 
 #[test]
+fn a_queue_takes_a_message_once_also_after_a_restart() {
+    let mut broker = TestBroker::start();
+    for round in 0..2 {
+        broker.with_lapin(async |connection| {
+            let channel = channel(&connection).await;
+            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            let on = table(&[
+                ("x-message-deduplication", AMQPValue::Boolean(true)),
+                ("x-max-length", AMQPValue::LongInt(2)),
+                ("x-overflow", text("reject-publish")),
+            ]);
+            channel.queue_declare("q".into(), options, on).await.expect("it works");
+            for id in [Some(text("a")), Some(text("b")), Some(text("a"))] {
+                // A queue that is full does not refuse what it has.
+                assert!(!publish(&channel, ("", "q"), id, "some").await);
+            }
+            let expected: &[&str] = if round == 0 { &["some", "some"] } else { &[] };
+            assert_eq!(drain(&channel).await, expected, "round {round}");
+            publish(&channel, ("", "q"), None, "none").await;
+            publish(&channel, ("", "q"), None, "none").await;
+            assert_eq!(drain(&channel).await, ["none", "none"]);
+            let duplicates = if round == 0 { 1 } else { 3 };
+            assert_eq!(broker.counts("q").duplicates, duplicates);
+        });
+        broker.restart();
+    }
+}
+
+#[test]
+fn what_comes_back_to_a_queue_is_no_duplicate_of_itself() {
+    let broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = channel(&connection).await;
+        let options = || QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let first = table(&[
+            ("x-message-deduplication", AMQPValue::Boolean(true)),
+            ("x-dead-letter-exchange", text("")),
+            ("x-dead-letter-routing-key", text("wait")),
+        ]);
+        channel.queue_declare("q".into(), options(), first).await.expect("it works");
+        let wait = table(&[
+            ("x-message-ttl", AMQPValue::LongInt(1)),
+            ("x-dead-letter-exchange", text("")),
+            ("x-dead-letter-routing-key", text("q")),
+        ]);
+        channel.queue_declare("wait".into(), options(), wait).await.expect("it works");
+        publish(&channel, ("", "q"), Some(text("a")), "some").await;
+        let got = channel.basic_get("q".into(), BasicGetOptions::default()).await;
+        let got = got.expect("it works").expect("there is one");
+        got.delivery.nack(lapin::options::BasicNackOptions::default()).await.expect("it works");
+        eventually("it is back", || broker.counts("q").ready == 1);
+        assert_eq!(drain(&channel).await, ["some"]);
+    });
+}
+
+#[test]
 fn the_window_is_as_large_as_was_said() {
     let broker = TestBroker::start();
     broker.with_lapin(async |connection| {

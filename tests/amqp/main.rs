@@ -20,6 +20,7 @@ mod lifetimes;
 mod limits;
 mod low_disk;
 mod mistakes;
+mod notices;
 mod permissions;
 mod policies;
 mod prefetch;

@@ -123,7 +123,7 @@ fn the_whole_broker() {
     let client = busy(&broker);
     let overview = get(&broker, "/api/overview");
     let totals =
-        json!({"connections": 1, "channels": 1, "exchanges": 7, "queues": 1, "consumers": 1});
+        json!({"connections": 1, "channels": 1, "exchanges": 8, "queues": 1, "consumers": 1});
     assert_eq!(overview["object_totals"], totals);
     assert_eq!(overview["queue_totals"]["messages"], 5);
     assert_eq!(overview["message_stats"]["publish"], 6);

@@ -7,13 +7,14 @@
 //! On a durable exchange the values of persistent messages are stored, each behind the message it
 //! belongs to, under a queue number that nobody else knows. So after a crash a value is remembered
 //! only if its message is there; at worst a message is let in a second time whose publisher had not
-//! been told of the first. What reached no queue, or was refused by one, is not remembered: it may
+//! been told of the first. Queues do the same within their turns (`live_queue/duplicates.rs`). What reached no queue, or was refused by one, is not remembered: it may
 //! come again. Dead letters and messages that have waited are no publisher's, and pass.
 
 mod batch;
 mod firsts;
 mod window;
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -31,7 +32,6 @@ use crate::message::{Message, Parts};
 use crate::names::{LogPosition, QueueId};
 use crate::queue::options::Deduplication;
 use crate::store::{NewMessage, Reason, Record, Store, Together, Wanted};
-use crate::topology::ExchangeId;
 use crate::wire::content::header;
 
 /// How many values are read back in one go.
@@ -39,13 +39,12 @@ const AT_ONCE: usize = 4096;
 /// About how many bytes of them.
 const BYTES_AT_ONCE: usize = 1 << 20;
 
-/// The guards of one vhost's exchanges.
-#[derive(Default)]
-pub(super) struct Guards {
-    of: DashMap<ExchangeId, Arc<Guard>>,
+/// The guards of one vhost's exchanges, or of its queues.
+pub(super) struct Guards<Id: Eq + Hash> {
+    of: DashMap<Id, Arc<Guard>>,
 }
 
-/// What one exchange has seen lately. A leaf among the locks, but for the store's inbox.
+/// What one exchange, or queue, has seen lately. A leaf among the locks, but for the store's inbox.
 pub(super) struct Guard {
     /// Under which number values are stored.
     id: QueueId,
@@ -64,11 +63,25 @@ pub struct Deduplicated {
     pub duplicates: u64,
 }
 
-impl Guards {
+/// A value that was noted as the first of its kind, in a queue's turn.
+pub(super) struct Noted<'a> {
+    guard: &'a Guard,
+    key: Key,
+    position: u64,
+    batch: Arc<Batch>,
+}
+
+impl<Id: Eq + Hash> Default for Guards<Id> {
+    fn default() -> Self {
+        Self { of: DashMap::new() }
+    }
+}
+
+impl<Id: Copy + Eq + Hash> Guards<Id> {
     /// The guard of an exchange, which is made when it is first needed.
     pub(super) fn of(
         &self,
-        exchange: ExchangeId,
+        exchange: Id,
         shared: &Arc<Shared>,
         row: impl FnOnce() -> Option<KeptRow>,
     ) -> Arc<Guard> {
@@ -85,17 +98,14 @@ impl Guards {
     }
 
     /// What an exchange's guard has counted.
-    pub(super) fn counts(&self, exchange: ExchangeId) -> Deduplicated {
-        self.of.get(&exchange).map_or_else(Deduplicated::default, |guard| {
-            let window = guard.window.lock();
-            Deduplicated { remembered: window.len(), duplicates: window.duplicates }
-        })
+    pub(super) fn counts(&self, exchange: Id) -> Deduplicated {
+        self.of.get(&exchange).map_or_else(Deduplicated::default, |guard| guard.counts())
     }
 
     /// Takes a guard back, at start.
     pub(super) fn restore(
         &self,
-        exchange: ExchangeId,
+        exchange: Id,
         row: KeptRow,
         id: QueueId,
         found: Found,
@@ -114,7 +124,7 @@ impl Guards {
     }
 
     /// Forgets the guards of exchanges that are gone.
-    pub(super) fn keep(&self, exists: impl Fn(ExchangeId) -> bool) {
+    pub(super) fn keep(&self, exists: impl Fn(Id) -> bool) {
         if self.of.is_empty() {
             return;
         }
@@ -129,6 +139,27 @@ impl Guards {
 }
 
 impl Guard {
+    /// What it has counted.
+    pub(super) fn counts(&self) -> Deduplicated {
+        let window = self.window.lock();
+        Deduplicated { remembered: window.len(), duplicates: window.duplicates }
+    }
+
+    /// Whether a value is remembered.
+    pub(super) fn knows(&self, key: &Key, rules: &Deduplication) -> bool {
+        self.window.lock().knows(key, rules, self.shared.clock.now())
+    }
+
+    /// Notes a value in a queue's turn, which is settled within it. If it was there: with what the
+    /// message becomes safe that is repeated.
+    pub(super) fn note(&self, key: Key, rules: &Deduplication) -> Result<Noted<'_>, LogPosition> {
+        let batch = Arc::default();
+        match self.see(key, rules, &batch) {
+            Seen::Never(position) => Ok(Noted { guard: self, key, position, batch }),
+            Seen::Before(batch) => Err(batch.and_then(|batch| batch.settled()).unwrap_or_default()),
+        }
+    }
+
     /// Whether a value has been seen; if not, it has now, with this batch of publishes.
     fn see(&self, key: Key, rules: &Deduplication, batch: &Arc<Batch>) -> Seen {
         let now = self.shared.clock.now();
@@ -198,5 +229,24 @@ impl Guard {
                 None => return,
             }
         }
+    }
+}
+
+impl Noted<'_> {
+    /// Its message is safe with a log position; what it is remembered by is stored behind it, if
+    /// it is to survive a restart. Returns what makes both safe.
+    pub(super) fn settle(
+        self,
+        safe_at: LogPosition,
+        keeps: bool,
+        together: Option<&Together>,
+    ) -> LogPosition {
+        let safe_at = if keeps {
+            safe_at.max(self.guard.keep(&self.key, self.position, together))
+        } else {
+            safe_at
+        };
+        self.batch.settle(safe_at);
+        safe_at
     }
 }

@@ -83,6 +83,14 @@ impl Window {
         Seen::Never(position)
     }
 
+    /// Whether a value is remembered.
+    pub(super) fn knows(&self, key: &Key, rules: &Deduplication, now: u64) -> bool {
+        let ttl = rules
+            .cache_ttl
+            .map_or(u64::MAX, |ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+        self.entries.get(key).is_some_and(|entry| now.saturating_sub(entry.at) < ttl)
+    }
+
     fn insert(&mut self, key: Key, at: u64, batch: Option<Arc<Batch>>) -> u64 {
         let position = self.next_position;
         self.next_position += 1;

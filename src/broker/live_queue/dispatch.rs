@@ -39,10 +39,11 @@ impl Core {
 
     /// The consumer is leaving. Its slot cannot have been given to another one before the queue
     /// itself has let it go.
-    pub(super) fn forget_outlet(&mut self, consumer: ConsumerKey) {
-        if self.queue.consumers().contains(consumer) {
-            self.outlets[consumer.slot as usize] = None;
+    pub(super) fn forget_outlet(&mut self, consumer: ConsumerKey) -> Option<Outlet> {
+        if !self.queue.consumers().contains(consumer) {
+            return None;
         }
+        self.outlets[consumer.slot as usize].take()
     }
 
     /// Hands out messages while somebody can take one.
@@ -65,6 +66,7 @@ impl Core {
             if locked.offer(outlet, who).is_ok() {
                 let delivery = queue.deliver(consumer, effects);
                 locked.deliver(outlet, &delivery);
+                live.show(&delivery, outlet.outbox.connection, outlet.channel);
             } else {
                 queue.apply(Command::Busy(consumer), effects);
             }

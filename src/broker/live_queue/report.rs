@@ -2,11 +2,39 @@
 
 use std::sync::Arc;
 
-use super::{Counts, LiveQueue, Rest};
+use super::{LiveQueue, Rest};
 use crate::names::{ConnectionId, ConsumerTag};
 use crate::queue::consumers::{ConsumerKey, Subscription};
-use crate::queue::{Command, Delivery, Outcome};
+use crate::queue::options::QueueKind;
+use crate::queue::{Command, Counters, Delivery, Outcome};
 use crate::wire::table::Table;
+
+/// How many messages and consumers a queue has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that wait.
+    pub ready: usize,
+    /// Messages handed out and not settled.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// Bytes of all bodies it holds.
+    pub body_bytes: u64,
+    /// Bytes of the bodies that are unacked.
+    pub unacked_bytes: u64,
+    /// Bytes of the bodies in memory.
+    pub bytes_in_memory: u64,
+    /// Messages in memory.
+    pub in_memory: usize,
+    /// What it has counted.
+    pub counters: Counters,
+    /// What kind of queue it is.
+    pub kind: QueueKind,
+    /// Nothing is handed out.
+    pub paused: bool,
+    /// Messages that repeated one, and were left out.
+    pub duplicates: u64,
+}
 
 /// One consumer of a queue.
 #[derive(Clone, Debug)]
@@ -42,6 +70,24 @@ impl Counts {
 }
 
 impl LiveQueue {
+    /// How many messages and consumers it has.
+    pub fn counts(&self) -> Counts {
+        let core = self.core.lock();
+        Counts {
+            ready: core.queue.ready(),
+            unacked: core.queue.unacked(),
+            consumers: core.queue.consumers().len(),
+            body_bytes: core.queue.body_bytes(),
+            unacked_bytes: core.queue.unacked_bytes(),
+            bytes_in_memory: core.queue.bytes_in_memory(),
+            in_memory: core.queue.messages_in_memory(),
+            counters: core.queue.counters(),
+            kind: core.queue.settings().map(|settings| settings.kind).unwrap_or_default(),
+            paused: core.queue.is_paused(),
+            duplicates: self.duplicates(),
+        }
+    }
+
     /// Its consumers.
     pub fn consumer_reports(&self) -> Vec<ConsumerReport> {
         let core = self.core.lock();
