@@ -81,7 +81,7 @@ struct RunPlace {
 
 impl Shared {
     /// Fetches messages in order of their positions. What was appended before the call is seen;
-    /// if nothing is written yet of what is wanted, it waits.
+    /// for what is not written yet it waits.
     pub(crate) fn fetch(&self, wanted: Wanted) -> Result<Vec<Stored>, CannotFetch> {
         let mut stored = Vec::new();
         let mut rest = wanted;
@@ -89,7 +89,7 @@ impl Shared {
             // Asked before looking: what is written after the look would seem to be seen.
             let written = self.progress.last_written();
             let (mut picks, mut end) = self.pick(rest);
-            if end && picks.is_empty() && !self.by_hand && self.wait_for_tail(written) {
+            if end && !self.by_hand && self.wait_for_tail(written) {
                 (picks, end) = self.pick(rest);
             }
             if end && let Some(failure) = self.failure.get() {

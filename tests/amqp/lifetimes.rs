@@ -2,14 +2,11 @@
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
-    BasicRejectOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions,
+    ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Consumer};
-
-use warren::broker::live_queue::Peek;
-use warren::queue::peek::Standing;
 
 use crate::support::{TestBroker, eventually};
 
@@ -211,40 +208,6 @@ fn a_retry_waits_and_the_last_one_is_dead_lettered() {
         let mut mourner = consume(&mourning, "grave", true).await;
         let heard = hear(&mut mourner, 2).await;
         assert!(heard.iter().all(|(_, reason)| reason == "delivery_limit"), "{heard:?}");
-    });
-}
-
-#[test]
-fn a_retry_waits_on_over_a_restart() {
-    let mut broker = TestBroker::start();
-    let began = std::time::Instant::now();
-    let standing = |broker: &TestBroker| {
-        let all = Peek { from: 0, count: 10, filter: None };
-        let queue = broker.queue("q").expect("it is there");
-        let page = queue.peek(&all).expect("it can be read");
-        page.messages.iter().map(|each| each.standing).collect::<Vec<_>>()
-    };
-    broker.with_lapin(async |connection| {
-        let channel = connection.create_channel().await.expect("it works");
-        confirms(&channel).await;
-        declare(&channel, "q", &[("x-retry-delay", number(1500))]).await;
-        publish(&channel, "q", 2, None).await;
-        let got = channel.basic_get("q".into(), BasicGetOptions::default()).await;
-        let got = got.expect("it works").expect("there is one");
-        let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        got.delivery.nack(again).await.expect("it works");
-        eventually("it waits", || standing(&broker) == [Standing::Delayed, Standing::Ready]);
-    });
-    broker.restart();
-    eventually("it is known again", || standing(&broker)[0] == Standing::Delayed);
-    broker.with_lapin(async |connection| {
-        let channel = connection.create_channel().await.expect("it works");
-        let mut consumer = consume(&channel, "q", true).await;
-        for expected in ["1", "0"] {
-            let heard = consumer.next().await.expect("there is one more").expect("delivered");
-            assert_eq!(heard.data, expected.as_bytes());
-        }
-        assert!(began.elapsed().as_millis() >= 1500, "not before its time");
     });
 }
 

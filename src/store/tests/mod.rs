@@ -75,6 +75,10 @@ impl Hand {
         };
         let done = janitor.step(&mut flush);
         done.unwrap_or_else(|failure| {
+            // Its thread would wait for room.
+            if failure.is_full() {
+                return false;
+            }
             store.shared.fail(failure);
             false
         })
