@@ -106,22 +106,6 @@ export async function api(method, path, body) {
 /** A name in a path. */
 export const quote = encodeURIComponent;
 
-/** Waits until a question to the API has an answer that fits. */
-export async function eventually(what, ask, patience = 10_000) {
-  const end = Date.now() + patience;
-  let last;
-  while (Date.now() < end) {
-    try {
-      last = await ask();
-      if (last) return last;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${what}: not so after ${patience} ms; last was ${last}`);
-}
-
 /** A client that publishes and consumes all the time, over a topology with all kinds of routes. */
 export class Traffic {
   static async start() {
@@ -140,6 +124,9 @@ export class Traffic {
     await channel.bindQueue("dash.graves", "dash.dead", "");
     await channel.bindQueue("dash.lost", "dash.unrouted", "");
     await channel.bindQueue("dash.lost", "dash.later", "late");
+    const { queue: mourner } = await channel.assertQueue("", { exclusive: true });
+    await channel.bindQueue(mourner, "dash.dead", "");
+    const died = new Promise((resolve) => { channel.consume(mourner, resolve, { noAck: true }); });
     channel.prefetch(20);
     let count = 0;
     await channel.consume("dash.orders", (message) => { if (message) count++ % 5 === 4 ? channel.nack(message, false, false) : channel.ack(message); });
@@ -151,6 +138,7 @@ export class Traffic {
     channel.publish("dash.later", "late", Buffer.from("later"), { headers: { "x-delay": 3_600_000 } });
     own.timer = setInterval(publish, 50);
     await channel.waitForConfirms();
+    await died;
     return own;
   }
 

@@ -1,23 +1,25 @@
 // The broker at a glance: is it healthy, what is busy, what is stuck and why.
 import { html } from "../core/view.js";
-import { get, may } from "../core/api.js";
+import { get, may, put } from "../core/api.js";
 import { bytes, plural, rate, short, span, whole } from "../core/format.js";
-import { usePoll } from "../core/poll.js";
+import { refresh, usePoll } from "../core/poll.js";
 import { link } from "../core/route.js";
 import { range, useStore } from "../core/store.js";
 import { Badge, Bytes, Code, Empty, Facts, Head, Loaded, Num, Panel, Rate, Tile } from "../ui/bits.js";
 import { ages, Chart, Depth, MessageRates, Range, rates, together } from "../ui/chart.js";
+import { note, show } from "../ui/dialog.js";
+import { Form } from "../ui/form.js";
 import { QueueLink } from "../ui/links.js";
 
 const TOP = 6;
 
 export default function Overview() {
   const seconds = useStore(range);
-  const { monitor } = may();
+  const { administer, monitor } = may();
   const queues = usePoll((signal) => queuesAndAlarms(monitor, signal), [monitor], { every: EVERY });
   const seen = usePoll((signal) => get("overview", ages(seconds, "msg_rates", "lengths"), { signal }), [seconds]);
   return html`<${Loaded} from=${seen}>${(all) => html`
-    <${Head} title=${all.cluster_name} badges=${html`<${Badge}>Warren ${all.product_version}</><${Badge} title="The RabbitMQ whose behaviour this is">RabbitMQ ${all.rabbitmq_version} API</>`}><${Range} /></>
+    <${Head} title=${all.cluster_name} badges=${html`<${Badge}>Warren ${all.product_version}</><${Badge} title="The RabbitMQ whose behaviour this is">RabbitMQ ${all.rabbitmq_version} API</>`}>${administer && html`<button class="ghost small" onClick=${() => rename(all.cluster_name)}>Rename</button>`}<${Range} /></>
     <${Totals} all=${all} />
     <${Health} seen=${queues} />
     ${all.object_totals.connections === 0 && all.object_totals.queues === 0 && html`<${First} all=${all} />`}
@@ -31,6 +33,16 @@ export default function Overview() {
     </div>
     ${monitor && html`<${Nodes} />`}
     <div class="grid"><${Churn} churn=${all.churn_rates} /><${Listeners} all=${all} /></div>`}</>`;
+}
+
+/** The name is what clients see, and what tells brokers apart. */
+function rename(name) {
+  show({ title: "Rename this broker", body: (close) => html`<${Form} action="Rename" start=${{ name }} onCancel=${close} fields=${[{ name: "name", label: "Name", required: true, help: "clients and monitoring are told it" }]} submit=${async (said) => {
+    await put("cluster-name", said);
+    close();
+    note(`It is called ${said.name} from now on.`);
+    refresh();
+  }} />` });
 }
 
 function Totals({ all }) {

@@ -7,7 +7,7 @@ import { link, useRoute } from "../core/route.js";
 import { Badge, Empty, Head, Num, Table, Tabs } from "../ui/bits.js";
 import { confirm, note, show } from "../ui/dialog.js";
 import { Form, number } from "../ui/form.js";
-import { POLICY_KEYS } from "../ui/known.js";
+import { OPERATOR_KEYS, POLICY_KEYS } from "../ui/known.js";
 import { List } from "../ui/list.js";
 
 const APPLY = ["all", "queues", "classic_queues", "quorum_queues", "streams", "exchanges"];
@@ -53,9 +53,9 @@ function PolicyForm({ kind, policy, vhost, close }) {
     { name: "name", label: "Name", required: true, when: () => !policy },
     { name: "vhost", label: "Vhost", type: "select", options: names, when: () => !policy },
     { name: "pattern", label: "Pattern", required: true, help: "a regular expression; ^orders\\. are all that begin with orders." },
-    { name: "apply", label: "Applies to", type: "select", options: APPLY.map((id) => [id, id.replaceAll("_", " ")]), value: kind === "policies" ? "all" : "queues" },
+    { name: "apply", label: "Applies to", type: "select", options: (kind === "policies" ? APPLY : APPLY.filter((id) => id !== "exchanges")).map((id) => [id, id.replaceAll("_", " ")]), value: kind === "policies" ? "all" : "queues" },
     { name: "priority", label: "Priority", type: "number", value: "0", help: "the highest that fits is the one that counts" },
-    { name: "definition", label: "Says", type: "arguments", known: POLICY_KEYS },
+    { name: "definition", label: "Says", type: "arguments", known: kind === "policies" ? POLICY_KEYS : OPERATOR_KEYS },
   ];
   const start = policy ? { ...policy, apply: policy["apply-to"], priority: String(policy.priority) } : { vhost: vhost ?? names[0] };
   return html`<${Form} class="two" fields=${fields} start=${start} action=${policy ? "Save" : "Make policy"} onCancel=${close} submit=${async (said) => {

@@ -10,7 +10,7 @@ import { ages, Depth, MessageRates, Range } from "../ui/chart.js";
 import { note, show } from "../ui/dialog.js";
 import { Limits } from "../ui/limits.js";
 import { Permissions } from "../ui/permissions.js";
-import { drop, VhostForm } from "./vhosts.js";
+import { drop, Standing, VhostForm } from "./vhosts.js";
 
 const count = async (where, signal) => (await get(where, { page: 1, page_size: 1, columns: "name", disable_stats: "true" }, { signal })).total_count;
 
@@ -23,7 +23,7 @@ export default function Vhost({ parts: [name] }) {
   }, [at, seconds]);
   const rights = may();
   return html`<${Loaded} from=${seen}>${({ vhost, queues, exchanges, connections }) => html`
-    <${Head} trail=${[["Vhosts", "#/vhosts"]]} title=${name} badges=${html`${vhost.tags.map((tag) => html`<${Badge} key=${tag}>${tag}</>`)}${vhost.protected_from_deletion && html`<${Badge} tone="ok">protected from deletion</>`}`}>
+    <${Head} trail=${[["Vhosts", "#/vhosts"]]} title=${name} badges=${html`${vhost.tags.map((tag) => html`<${Badge} key=${tag}>${tag}</>`)}<${Standing} of=${vhost} />`}>
       <${Range} />${rights.administer && html`<button onClick=${() => show({ title: `Change ${name}`, body: (close) => html`<${VhostForm} vhost=${vhost} close=${close} />` })}>Change</button>
       <button onClick=${() => protect(vhost, at)}>${vhost.protected_from_deletion ? "Unprotect" : "Protect"}</button>
       <button class="quiet-danger" disabled=${vhost.protected_from_deletion} onClick=${() => drop(vhost, [plural(queues, "queue"), plural(vhost.messages, "message"), plural(exchanges, "exchange"), `${plural(connections, "connection")}, which ${connections === 1 ? "is" : "are"} closed`])}>Delete</button>`}</>

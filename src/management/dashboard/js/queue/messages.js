@@ -46,6 +46,7 @@ function Peek({ queue }) {
 }
 
 const facts = (message) => [
+  ["Tried again", message.retry_at ? html`<span title=${date(message.retry_at)}>in ${span(Math.max(0, message.retry_at - Date.now()))}</span>` : undefined],
   ["Came back", message.delivery_count ? plural(message.delivery_count, "time") : undefined],
   ["Expires", message.expires_at ? html`<span title=${date(message.expires_at)}>in ${span(Math.max(0, message.expires_at - Date.now()))}</span>` : undefined],
 ];

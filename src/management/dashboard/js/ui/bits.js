@@ -1,5 +1,5 @@
 // Small parts that every page is made of.
-import { html, useEffect, useState } from "../core/view.js";
+import { html, useEffect, useRef, useState } from "../core/view.js";
 import { bytes, coarse, date, rate, short, whole } from "../core/format.js";
 
 /** A word with a colour that says how it is: ok, busy, warn, bad, quiet. */
@@ -61,8 +61,12 @@ export function Code({ text, label = "Copy" }) {
     const timer = setTimeout(set, 1500, false);
     return () => clearTimeout(timer);
   }, [copied]);
-  const copy = () => navigator.clipboard?.writeText(text).then(() => set(true), () => {});
-  return html`<div class="code"><pre tabindex="0">${text}</pre><button class="small" onClick=${copy}>${copied ? "Copied" : label}</button></div>`;
+  const shown = useRef(null);
+  // Browsers have a clipboard only where the page came over TLS or from this machine: else the text is
+  // marked, so that a key copies it.
+  const copy = () => (navigator.clipboard ? navigator.clipboard.writeText(text).then(() => set(true), mark) : mark());
+  const mark = () => getSelection().selectAllChildren(shown.current);
+  return html`<div class="code"><pre tabindex="0" ref=${shown}>${text}</pre><button class="small" onClick=${copy}>${copied ? "Copied" : label}</button></div>`;
 }
 
 export const Waiting = () => html`<div class="waiting" role="status"><span class="hidden">Loading</span></div>`;

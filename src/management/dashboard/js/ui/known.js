@@ -16,7 +16,12 @@ export const QUEUE_ARGUMENTS = [
   ["x-retry-delay", "number", "Milliseconds before a returned message is tried again"],
   ["x-retry-multiplier", "number", "Each wait is so many times the one before"],
   ["x-retry-max-delay", "number", "No wait is longer (ms)"],
+  ["x-retry-jitter", "number", "A wait may be so many percent shorter (0 to 100)"],
   ["x-retry-attempts", "number", "Retries after which the message is dead-lettered"],
+  ["x-message-deduplication", "bool", "A message that repeats an earlier one is left out"],
+  ["x-deduplication-header", "text", "Deduplication: the header whose value is compared"],
+  ["x-cache-size", "number", "Deduplication: how many values are remembered"],
+  ["x-cache-ttl", "number", "Deduplication: for how many milliseconds"],
 ];
 export const EXCHANGE_ARGUMENTS = [
   ["alternate-exchange", "text", "Where messages go that led nowhere"],
@@ -38,5 +43,15 @@ export const POLICY_KEYS = [
   ["dead-letter-routing-key", "text", "With which routing key"],
   ["delivery-limit", "number", "Returns after which a message is dead-lettered"],
   ["consumer-timeout", "number", "Milliseconds that a consumer may keep a message"],
+  ["retry-delay", "number", "Milliseconds before a returned message is tried again"],
+  ["retry-multiplier", "number", "Each wait is so many times the one before"],
+  ["retry-max-delay", "number", "No wait is longer (ms)"],
+  ["retry-jitter", "number", "A wait may be so many percent shorter (0 to 100)"],
+  ["retry-attempts", "number", "Retries after which a message is dead-lettered"],
   ["alternate-exchange", "text", "Exchanges: where messages go that led nowhere"],
 ];
+/** What settings mean, whoever says them. */
+export const MEANINGS = new Map([...QUEUE_ARGUMENTS, ...POLICY_KEYS].map(([key, , means]) => [key.replace(/^x-/, ""), means]));
+/** The keys that an operator policy may have. */
+const OPERATORS = new Set(["message-ttl", "expires", "max-length", "max-length-bytes", "overflow", "delivery-limit"]);
+export const OPERATOR_KEYS = POLICY_KEYS.filter(([key]) => OPERATORS.has(key));
