@@ -1,6 +1,5 @@
 //! What a restart finds, put back to work.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::live_queue::Found;
@@ -58,7 +57,7 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
         Row::Exchange(_) | Row::Queue(..) => 2,
         Row::Binding(_) | Row::Paused(..) => 3,
     });
-    let waits = waits::found(&found);
+    let mut waits = waits::found(&found);
     let (mut queues, mut messages) = (0, 0);
     for row in rows {
         let Some(vhost) = vhost_of(&row) else {
@@ -71,7 +70,8 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
             let found = found_of(&found, *id);
             queues += 1;
             messages += found.away.count;
-            vhost.restore_queue(*id, declaration, found, BTreeMap::new());
+            let waits = waits.remove(id).unwrap_or_default();
+            vhost.restore_queue(*id, declaration, found, waits);
         }
         if let Row::Paused(_, queue) = &row {
             vhost.restore_paused(queue.as_str());
@@ -91,8 +91,7 @@ pub(super) fn restore(broker: &Broker, found: Recovered) {
     for vhost in broker.vhosts() {
         vhost.guard_queues();
     }
-    // What waited to be tried again is ready now. Queues could wait on (`Queue::go_on_waiting`), but
-    // then not everything is always handed out that should be.
+    // Those of queues that are gone.
     for (queue, waits) in waits {
         let over: Vec<_> = waits.keys().map(|position| waits::over(queue, *position)).collect();
         broker.shared.write_rows(&over, &[]);

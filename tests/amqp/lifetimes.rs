@@ -2,11 +2,14 @@
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions,
-    ConfirmSelectOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
+    BasicRejectOptions, ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Consumer};
+
+use warren::broker::live_queue::Peek;
+use warren::queue::peek::Standing;
 
 use crate::support::{TestBroker, eventually};
 
@@ -208,6 +211,115 @@ fn a_retry_waits_and_the_last_one_is_dead_lettered() {
         let mut mourner = consume(&mourning, "grave", true).await;
         let heard = hear(&mut mourner, 2).await;
         assert!(heard.iter().all(|(_, reason)| reason == "delivery_limit"), "{heard:?}");
+    });
+}
+
+/// What each message of a queue waits for.
+fn standing(broker: &TestBroker, queue: &str) -> Vec<Standing> {
+    let all = Peek { from: 0, count: 10, filter: None };
+    let queue = broker.queue(queue).expect("it is there");
+    let page = queue.peek(&all).expect("it can be read");
+    page.messages.iter().map(|each| each.standing).collect()
+}
+
+/// Two messages in `q`; the first came back and waits to be tried again.
+fn first_of_two_waits(broker: &TestBroker, delay: i32) {
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        confirms(&channel).await;
+        declare(&channel, "q", &[("x-retry-delay", number(delay))]).await;
+        publish(&channel, "q", 2, None).await;
+        let got = channel.basic_get("q".into(), BasicGetOptions::default()).await;
+        let got = got.expect("it works").expect("there is one");
+        let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        got.delivery.nack(again).await.expect("it works");
+        eventually("it came back", || broker.counts("q").unacked == 0);
+    });
+}
+
+#[test]
+fn a_retry_waits_on_over_a_restart() {
+    let mut broker = TestBroker::start();
+    first_of_two_waits(&broker, 3_600_000);
+    assert_eq!(standing(&broker, "q"), [Standing::Delayed, Standing::Ready]);
+    broker.restart();
+    eventually("it is known again", || standing(&broker, "q")[0] == Standing::Delayed);
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        let mut consumer = consume(&channel, "q", true).await;
+        let heard = consumer.next().await.expect("one is ready").expect("delivered");
+        assert_eq!(heard.data, b"1");
+        eventually("the other waits", || standing(&broker, "q") == [Standing::Delayed]);
+    });
+}
+
+#[test]
+fn a_retry_that_waited_over_a_restart_is_tried_again() {
+    let mut broker = TestBroker::start();
+    first_of_two_waits(&broker, 1000);
+    broker.restart();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        let mut consumer = consume(&channel, "q", true).await;
+        // How much of its wait the restart took decides which of them comes first.
+        let mut heard = Vec::new();
+        for _ in 0..2 {
+            heard.push(consumer.next().await.expect("there is one more").expect("delivered").data);
+        }
+        heard.sort();
+        assert_eq!(heard, [b"0", b"1"]);
+        eventually("both are gone", || {
+            broker.counts("q").ready == 0 && standing(&broker, "q").is_empty()
+        });
+    });
+}
+
+#[test]
+fn a_lifetime_goes_on_over_a_restart() {
+    let mut broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        confirms(&channel).await;
+        declare(&channel, "dead", &[]).await;
+        let arguments = [
+            ("x-message-ttl", number(1000)),
+            ("x-dead-letter-exchange", text("")),
+            ("x-dead-letter-routing-key", text("dead")),
+        ];
+        declare(&channel, "q", &arguments).await;
+        declare(&channel, "own", &arguments[1..]).await;
+        publish(&channel, "q", 3, None).await;
+        publish(&channel, "own", 3, Some("1000")).await;
+    });
+    broker.restart();
+    eventually("all have died of old age", || broker.counts("dead").ready == 6);
+    assert_eq!((broker.counts("q").ready, broker.counts("own").ready), (0, 0));
+}
+
+#[test]
+fn a_higher_priority_still_comes_first_after_a_restart() {
+    let mut broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        confirms(&channel).await;
+        declare(&channel, "q", &[("x-max-priority", number(5))]).await;
+        for priority in [0, 3, 1, 5] {
+            let properties =
+                BasicProperties::default().with_priority(priority).with_delivery_mode(2);
+            let none = BasicPublishOptions::default();
+            let said = [b'0' + priority];
+            let sent = channel.basic_publish("".into(), "q".into(), none, &said, properties).await;
+            sent.expect("it works").await.expect("it is confirmed");
+        }
+    });
+    broker.restart();
+    broker.with_lapin(async |connection| {
+        eventually("it is known what there is", || broker.counts("q").in_memory == 4);
+        let channel = connection.create_channel().await.expect("it works");
+        for expected in [b"5", b"3", b"1", b"0"] {
+            let got = channel.basic_get("q".into(), BasicGetOptions::default()).await;
+            assert_eq!(got.expect("it works").expect("there is one").data, expected);
+        }
     });
 }
 

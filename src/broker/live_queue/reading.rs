@@ -61,7 +61,9 @@ impl LiveQueue {
 
     fn discover(self: &Arc<Self>) {
         let Some(store) = self.stored() else { return };
-        while let Some(from) = self.core.lock().queue.unknown_from() {
+        loop {
+            let unknown = self.core.lock().queue.unknown_from();
+            let Some(from) = unknown else { return };
             let bytes = (self.shared.window.bytes / 2) as usize;
             let wanted = Wanted { queue: self.id, from, messages: TURN, bytes };
             let stored = match store.fetch(wanted) {
