@@ -10,6 +10,7 @@ pub mod control;
 pub mod dead_letters;
 pub mod deduplication;
 pub mod disk_space;
+pub mod exchange_traffic;
 mod firehose;
 pub mod globals;
 mod guests;

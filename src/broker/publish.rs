@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::access::{Access, Right};
 use super::deduplication::Firsts;
+use super::exchange_traffic::Tally;
 use super::firehose::{self, Passing, Sight};
 use super::live_queue::{Comes, LiveQueue};
 use super::notices::Notice;
@@ -42,6 +43,8 @@ pub struct Publisher {
     last: Option<(Box<[u8]>, Route)>,
     targets: Vec<Target>,
     target_of: FxHashMap<QueueId, u32>,
+    /// How much goes through exchanges.
+    tally: Tally,
     /// Targets with messages that wait for their turn.
     filled: Vec<u32>,
     /// What turns before the last flush came to.
@@ -68,7 +71,13 @@ pub enum Reached {
     NotAll,
 }
 
-type Route = Arc<[u32]>;
+/// Where messages with some exchange and key go.
+#[derive(Clone)]
+struct Route {
+    /// Which of the exchanges that are counted.
+    exchange: u32,
+    targets: Arc<[u32]>,
+}
 
 /// What a look at the topology came to.
 struct Found {
@@ -108,6 +117,7 @@ impl Publisher {
             last: None,
             targets: Vec::new(),
             target_of: FxHashMap::default(),
+            tally: Tally::default(),
             filled: Vec::new(),
             position: LogPosition::default(),
             together: None,
@@ -151,7 +161,7 @@ impl Publisher {
             && let Some((names, route)) = &self.last
             && **names == *message.names()
         {
-            let route = Arc::clone(route);
+            let route = route.clone();
             return Ok(self.push(message, &route));
         }
         self.publish_elsewhere(message, how)
@@ -191,8 +201,8 @@ impl Publisher {
         if how.more_keys.is_empty()
             && let Some(route) = self.routes.get(message.names())
         {
-            let route = Arc::clone(route);
-            self.last = Some((message.names().into(), Arc::clone(&route)));
+            let route = route.clone();
+            self.last = Some((message.names().into(), route.clone()));
             return Ok(self.push(message, &route));
         }
         if let Some(address) = reply_address(&message) {
@@ -213,7 +223,7 @@ impl Publisher {
             if self.routes.len() >= REMEMBERED_ROUTES {
                 self.routes.clear();
             }
-            self.routes.insert(message.names().into(), Arc::clone(&route));
+            self.routes.insert(message.names().into(), route.clone());
         }
         let reached = match self.push(message, &route) {
             // A place to wait is as good as a queue.
@@ -256,15 +266,21 @@ impl Publisher {
         self.chance = next_chance(self.chance);
         let (headers, properties) = (how.headers, message.header());
         let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
-        let routed = self.vhost.look(|topology| topology.route(&exchange, &envelope, stations))?;
+        let (routed, which) = self.vhost.look(|topology| {
+            let routed = topology.route(&exchange, &envelope, stations)?;
+            Ok::<_, Fault>((routed, topology.exchange_id(&exchange)))
+        })?;
         let queues = routed.queues.into_iter().filter_map(|id| self.target(id));
-        let route = queues.collect::<Vec<u32>>().into();
+        let targets = queues.collect::<Vec<u32>>().into();
+        let exchange = self.tally.exchange(which, &self.vhost.exchange_traffic);
+        let route = Route { exchange, targets };
         Ok(Found { route, cacheable: routed.cacheable, held: routed.held })
     }
 
     #[inline]
-    fn push(&mut self, message: Message, route: &[u32]) -> Reached {
-        let Some((&last, others)) = route.split_last() else { return Reached::Nobody };
+    fn push(&mut self, message: Message, route: &Route) -> Reached {
+        self.tally.count(route.exchange, route.targets.len());
+        let Some((&last, others)) = route.targets.split_last() else { return Reached::Nobody };
         if !others.is_empty() {
             message.fan_out();
         }
@@ -304,6 +320,7 @@ impl Publisher {
     /// them all safe.
     pub fn flush(&mut self) -> LogPosition {
         self.give_turns();
+        self.tally.settle();
         if let Some(firsts) = &mut self.firsts {
             self.position = self.position.max(firsts.store(self.together.as_ref()));
         }
@@ -354,6 +371,7 @@ impl Publisher {
         self.routes.clear();
         self.targets.clear();
         self.target_of.clear();
+        self.tally.forget();
     }
 }
 

@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
 use super::deduplication::Guards;
+use super::exchange_traffic::{ExchangeTraffic, Which};
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
@@ -50,6 +51,8 @@ pub struct Vhost {
     pub(super) guards: Guards<ExchangeId>,
     /// What tells duplicates at queues that look for them.
     pub(super) queue_guards: Guards<QueueId>,
+    /// What went through exchanges.
+    pub exchange_traffic: ExchangeTraffic,
     /// How fast may be published here.
     pub throttle: Throttle,
     /// What connections that are gone have counted here.
@@ -87,6 +90,7 @@ impl Vhost {
             histories: Histories::default(),
             schedules: Schedules::default(),
             guards: Guards::default(),
+            exchange_traffic: ExchangeTraffic::default(),
             throttle: Throttle::default(),
             queue_guards: Guards::default(),
             gone: Mutex::default(),
@@ -323,6 +327,12 @@ impl Vhost {
         for queue in &self.queues {
             look(&queue);
         }
+    }
+
+    /// Looks at every exchange that was published to, in no order.
+    pub fn each_exchange_traffic(&self, look: impl FnMut(Which, [u64; 2])) {
+        let topology = self.topology.read();
+        self.exchange_traffic.each(|exchange| topology.has_exchange(exchange), look);
     }
 
     /// Takes the running queue of a number away: the vhost is ending.

@@ -11,11 +11,14 @@ use super::api::Api;
 use super::bindings;
 use super::caller::{Caller, must};
 use super::fields::{Fields, Flags, Named, Query};
-use super::listing::{NameFilter, Row};
+use super::listing::{Ages, ListQuery, NameFilter, Row};
 use super::problem::Problem;
+use super::rates::{Details, Rates};
 use super::routes::Routes;
 use super::tables::Arguments;
+use crate::broker::exchange_traffic::Which;
 use crate::broker::vhost::Vhost;
+use crate::metrics::sampler;
 use crate::protocol::request::DeclareExchange;
 use crate::topology::Topology;
 use crate::topology::exchange_options::ExchangeDeclaration;
@@ -48,11 +51,36 @@ struct ExchangeView {
     policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_who_performed_action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_stats: Option<PassedView>,
+    #[serde(skip)]
+    id: Which,
 }
 
 impl Row for ExchangeView {
     fn fits(&self, filter: &NameFilter) -> bool {
         filter.fits(&self.name)
+    }
+}
+
+/// How many messages came to an exchange, and how many copies left it to queues.
+#[derive(Serialize)]
+struct PassedView {
+    publish_in: u64,
+    publish_in_details: Details,
+    publish_out: u64,
+    publish_out_details: Details,
+}
+
+impl PassedView {
+    /// Nothing, if nothing was ever counted.
+    fn of([came_in, went_out]: [u64; 2], rates: Rates<'_, 2>, ages: &Ages) -> Option<Self> {
+        (came_in > 0).then(|| Self {
+            publish_in: came_in,
+            publish_in_details: rates.details(0, came_in, ages.rates),
+            publish_out: went_out,
+            publish_out_details: rates.details(1, went_out, ages.rates),
+        })
     }
 }
 
@@ -78,6 +106,8 @@ fn view(topology: &Topology, declaration: &ExchangeDeclaration) -> ExchangeView 
         arguments: Arguments(declaration.arguments.clone()),
         policy: governing.policy.map(|policy| policy.name.clone()),
         user_who_performed_action: predeclared.then_some("rmq-internal"),
+        message_stats: None,
+        id: topology.exchange_id(declaration.name.as_str()),
     }
 }
 
@@ -93,13 +123,31 @@ fn default_exchange(vhost: &Vhost) -> ExchangeView {
         arguments: Arguments::default(),
         policy: None,
         user_who_performed_action: Some("rmq-internal"),
+        message_stats: None,
+        id: None,
     }
 }
 
-fn of(vhost: &Vhost) -> Vec<ExchangeView> {
+fn of(api: &Api, vhost: &Vhost, query: &ListQuery) -> Vec<ExchangeView> {
     let mut all = vec![default_exchange(vhost)];
     vhost.look(|topology| all.extend(topology.exchanges().map(|each| view(topology, each))));
+    count(api, vhost, &mut all, query);
     all
+}
+
+/// Says of exchanges what went through them, unless that is not wanted.
+fn count(api: &Api, vhost: &Vhost, exchanges: &mut [ExchangeView], query: &ListQuery) {
+    if query.disable_stats {
+        return;
+    }
+    let now = sampler::now();
+    api.sampler.read(|seen| {
+        for exchange in exchanges {
+            let numbers = vhost.exchange_traffic.numbers(exchange.id);
+            let rates = Rates::of(&seen.exchanges, &(vhost.name.clone(), exchange.id), now);
+            exchange.message_stats = PassedView::of(numbers, rates, &query.ages);
+        }
+    });
 }
 
 fn find(vhost: &Vhost, name: &str) -> Result<ExchangeView, Problem> {
@@ -114,7 +162,10 @@ fn find(vhost: &Vhost, name: &str) -> Result<ExchangeView, Problem> {
 }
 
 async fn all(State(api): State<Arc<Api>>, caller: Caller, Query(query): Query) -> Answer {
-    list(query, move |_| api.vhosts(&caller).iter().flat_map(|vhost| of(vhost)).collect()).await
+    list(query, move |query| {
+        api.vhosts(&caller).iter().flat_map(|vhost| of(&api, vhost, query)).collect()
+    })
+    .await
 }
 
 async fn of_vhost(
@@ -124,7 +175,7 @@ async fn of_vhost(
     Query(query): Query,
 ) -> Answer {
     let vhost = api.vhost(&caller, &vhost)?;
-    list(query, move |_| of(&vhost)).await
+    list(query, move |query| of(&api, &vhost, query)).await
 }
 
 async fn one(
@@ -134,7 +185,11 @@ async fn one(
     Query(query): Query,
 ) -> Answer {
     let vhost = api.vhost(&caller, &vhost)?;
-    let exchange = find(&vhost, &name)?;
+    let mut exchange = find(&vhost, &name)?;
+    if query.ages.any() {
+        api.sampler.watch_exchange(&(vhost.name.clone(), exchange.id));
+    }
+    count(&api, &vhost, std::slice::from_mut(&mut exchange), &query);
     Ok(columns(&ExchangePage { exchange, incoming: [], outgoing: [] }, &query))
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::figures::{FIGURES, VhostTotals, figures, of_queue};
 use super::history::History;
 use crate::broker::Broker;
+use crate::broker::exchange_traffic::Which;
 use crate::broker::traffic::Churn;
 use crate::names::{ConnectionId, QueueId, VhostName};
 
@@ -37,6 +38,8 @@ pub struct Seen {
     pub vhosts: HashMap<VhostName, History<FIGURES>>,
     /// Bytes received and sent by vhosts.
     pub vhost_bytes: HashMap<VhostName, History<2>>,
+    /// Messages that came to exchanges, and copies that left them.
+    pub exchanges: HashMap<(VhostName, Which), History<2>>,
     /// Queues.
     pub queues: HashMap<QueueId, History<FIGURES>>,
     /// Channels.
@@ -53,7 +56,8 @@ impl Seen {
         }
         let whole = self.overall.0.memory() + self.churn.0.memory();
         let vhosts = of(&self.vhosts) + of(&self.vhost_bytes);
-        whole + vhosts + of(&self.queues) + of(&self.channels) + of(&self.connections)
+        let exchanges = of(&self.exchanges);
+        whole + vhosts + exchanges + of(&self.queues) + of(&self.channels) + of(&self.connections)
     }
 }
 
@@ -112,12 +116,22 @@ impl Sampler {
         }
     }
 
+    /// Somebody looks at an exchange.
+    pub fn watch_exchange(&self, exchange: &(VhostName, Which)) {
+        if let Some(history) = self.seen.write().exchanges.get_mut(exchange) {
+            history.watch();
+        }
+    }
+
     /// Looks at everything once.
     pub fn look(&self, broker: &Broker, at: u64) {
         let vhosts = broker.vhosts();
-        let mut queues = Vec::new();
+        let (mut queues, mut exchanges) = (Vec::new(), Vec::new());
         for vhost in &vhosts {
             vhost.each_queue(|queue| queues.push((queue.id, of_queue(&queue.counts()))));
+            vhost.each_exchange_traffic(|which, numbers| {
+                exchanges.push(((vhost.name.clone(), which), numbers));
+            });
         }
         let totals: Vec<_> = vhosts
             .iter()
@@ -142,6 +156,7 @@ impl Sampler {
         }
         seen.overall.0.push(at, overall.figures());
         seen.churn.0.push(at, churn(&broker.shared.churn));
+        keep(&mut seen.exchanges, at, exchanges);
         keep(&mut seen.queues, at, queues);
         keep(&mut seen.channels, at, channels);
         keep(&mut seen.connections, at, connections);

@@ -4,8 +4,11 @@ use warren::metrics::figures::{READY, of_queue};
 use warren::metrics::history::{Point, Span};
 use warren::metrics::sampler::Sampler;
 
-use crate::http::get;
+use serde_json::json;
+
+use crate::http::{ask, get};
 use crate::support::TestBroker;
+use crate::support::client::publish;
 
 /// Two looks, ten seconds apart as far as the sampler knows.
 #[test]
@@ -52,4 +55,35 @@ fn samples_are_given_if_asked_for() {
     assert_eq!(newest % 60_000, 0);
     let plain = get(&broker, "/api/overview");
     assert!(plain["message_stats"]["publish_details"].get("samples").is_none());
+}
+
+#[test]
+fn exchanges_count_what_comes_in_and_goes_out() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    for queue in ["a", "b"] {
+        client.declare(queue);
+        let path = format!("/api/bindings/%2F/e/amq.fanout/q/{queue}");
+        assert_eq!(ask(&broker, "POST", &path, Some(&json!({}))).status, 201);
+    }
+    for exchange in ["amq.fanout", "amq.direct"] {
+        client.say(&publish(1, exchange, "nowhere", b"", 4096));
+    }
+    client.publish_numbers("a", 0..3);
+    client.sync();
+    let sampler = Sampler::default();
+    sampler.look(broker.server().broker(), 1_000_000);
+    let seen = sampler.read(|seen| seen.exchanges.len());
+    assert_eq!(seen, 3, "exchanges that nobody publishes to cost nothing");
+    let stats = |name: &str| {
+        let exchange = get(&broker, &format!("/api/exchanges/%2F/{name}"));
+        let stats = &exchange["message_stats"];
+        (stats["publish_in"].as_u64(), stats["publish_out"].as_u64())
+    };
+    assert_eq!(stats("amq.fanout"), (Some(1), Some(2)));
+    assert_eq!(stats("amq.direct"), (Some(1), Some(0)));
+    assert_eq!(stats("amq.default"), (Some(3), Some(3)));
+    assert_eq!(stats("amq.topic"), (None, None));
+    let listed = get(&broker, "/api/exchanges/%2F?name=fanout&columns=message_stats.publish_out");
+    assert_eq!(listed[0]["message_stats"]["publish_out"], 2);
 }

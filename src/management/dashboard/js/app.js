@@ -1,9 +1,9 @@
 // The start: logs in or takes up an earlier login, then shows the page that the address names.
 import { html, render, useEffect, useErrorBoundary, useState } from "./core/view.js";
-import { ApiError, contact, logIn, resume, session } from "./core/api.js";
+import { ApiError, contact, logIn, may, resume, session } from "./core/api.js";
 import { useRoute } from "./core/route.js";
 import { theme, useStore } from "./core/store.js";
-import { Wrong, Waiting } from "./ui/bits.js";
+import { Head, Wrong, Waiting } from "./ui/bits.js";
 import { Dialogs } from "./ui/dialog.js";
 import { Shell } from "./shell.js";
 import { Login } from "./login.js";
@@ -36,9 +36,14 @@ const PAGES = {
   features: () => import("./pages/features.js"),
 };
 
+/** What a page needs of its user beyond the tag `management`; the broker would refuse what it asks for. */
+const NEEDS = { users: ["administer", "Users"], definitions: ["administer", "Definitions"], logs: ["monitor", "Log"] };
+const TAGS = { administer: "administrator", monitor: "monitoring" };
+
 function Page() {
   const { parts } = useRoute();
   const key = parts.length > 1 ? `${parts[0]}/` : parts[0] ?? "";
+  const [need, title] = NEEDS[parts[0]] ?? [];
   const [shown, show] = useState({});
   useEffect(() => {
     let over = false;
@@ -53,6 +58,7 @@ function Page() {
     );
     return () => { over = true; };
   }, [key]);
+  if (need && !may()[need]) return html`<${Head} title=${title} /><${Wrong} error=${new ApiError("refused", 403, `It takes a user with the tag ${TAGS[need]}.`)} />`;
   if (shown.error) return html`<${Wrong} error=${shown.error}><button onClick=${() => location.reload()}>Load again</button></>`;
   if (!shown.Part || shown.key !== key) return html`<${Waiting} />`;
   // Another object is another page: nothing of the last one stays.

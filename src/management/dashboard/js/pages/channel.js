@@ -5,9 +5,17 @@ import { rate, whole } from "../core/format.js";
 import { usePoll } from "../core/poll.js";
 import { link } from "../core/route.js";
 import { range, useStore } from "../core/store.js";
-import { Badge, Facts, Head, Loaded, Panel, State, Tile } from "../ui/bits.js";
+import { Badge, Facts, Head, Loaded, Panel, State, Tile, Yes } from "../ui/bits.js";
 import { ages, MessageRates, Range } from "../ui/chart.js";
 import { ConnectionLink, QueueLink } from "../ui/links.js";
+import { Rows } from "../ui/rows.js";
+
+const CONSUMERS = [
+  { id: "queue", label: "Queue", always: true, show: (each) => html`<${QueueLink} vhost=${each.queue.vhost} name=${each.queue.name} />` },
+  { id: "tag", full: true, label: "Tag", mono: true, show: (each) => each.consumer_tag },
+  { id: "prefetch", label: "Prefetch", num: true, show: (each) => (each.prefetch_count ? whole(each.prefetch_count) : "no limit") },
+  { id: "ack", label: "Ack", show: (each) => html`<${Yes} value=${each.ack_required} />` },
+];
 
 export default function Channel({ parts: [name] }) {
   const seconds = useStore(range);
@@ -22,6 +30,6 @@ export default function Channel({ parts: [name] }) {
       <${Tile} label="Consumers" value=${whole(channel.consumer_count)} />
     </div>
     <${Panel}><${MessageRates} stats=${channel.message_stats} format=${rate} /></>
-    <${Panel} title="Consumers" class="flush">${channel.consumer_details.length ? html`<div class="scroll bare" tabindex="0" role="region" aria-label="Consumers"><table><thead><tr><th>Queue</th><th>Tag</th><th class="right">Prefetch</th><th>Ack</th></tr></thead><tbody>${channel.consumer_details.map((each) => html`<tr key=${each.consumer_tag}><td class="main"><${QueueLink} vhost=${each.queue.vhost} name=${each.queue.name} /></td><td class="mono">${each.consumer_tag}</td><td class="right">${each.prefetch_count || "no limit"}</td><td>${each.ack_required ? "yes" : "no"}</td></tr>`)}</tbody></table></div>` : html`<p class="note pad">It has none.</p>`}</>
+    <${Panel} title="Consumers" class="flush">${channel.consumer_details.length ? html`<${Rows} bare label="Consumers" rows=${channel.consumer_details} columns=${CONSUMERS} rowKey=${(each) => each.consumer_tag} />` : html`<p class="note pad">It has none.</p>`}</>
     <${Panel} title="Details"><${Facts} rows=${[["Connection", html`<${ConnectionLink} name=${channel.connection_details.name} />`], ["User", channel.user], ["Vhost", html`<a href=${link("vhosts", channel.vhost)}>${channel.vhost}</a>`], ["Idle since", channel.idle_since]]} /></>`}</>`;
 }

@@ -5,6 +5,7 @@ import { useRoute } from "../core/route.js";
 import { Badge, Empty, Head, Num, Rate, State } from "../ui/bits.js";
 import { ChannelLink } from "../ui/links.js";
 import { List } from "../ui/list.js";
+import { Rows } from "../ui/rows.js";
 
 const speed = (id, label, key, more) => ({ id, label, num: true, sort: `message_stats.${key}_details.rate`, needs: [`message_stats.${key}_details.rate`, `message_stats.${key}`], show: (each) => html`<${Rate} value=${each.message_stats?.[`${key}_details`]?.rate ?? 0} of=${each.message_stats?.[key]} />`, ...more });
 
@@ -25,11 +26,11 @@ const COLUMNS = [
   speed("unroutable", "Unroutable", "return_unroutable", { off: true, title: "Returned because no queue was bound for it" }),
 ];
 
-/** Channels that are known already. */
+/** Channels of one connection. */
 export function ChannelTable({ rows }) {
-  const columns = COLUMNS.filter((column) => !column.off && column.id !== "user");
-  return html`<div class="scroll bare" tabindex="0" role="region" aria-label="Channels"><table><thead><tr>${columns.map((column) => html`<th key=${column.id} class="${column.num ? "right" : ""} ${column.at ?? ""}">${column.label}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row.name}>${columns.map((column) => html`<td key=${column.id} class="${column.num ? "right" : ""} ${column.at ?? ""} ${column.always ? "main" : ""}">${column.id === "name" ? html`<${ChannelLink} name=${row.name} label="Channel ${row.number}" />` : column.show(row)}</td>`)}</tr>`)}</tbody></table></div>`;
+  const [, ...others] = COLUMNS.filter((column) => !column.off && column.id !== "user");
+  const name = { id: "name", label: "Channel", always: true, show: (row) => html`<${ChannelLink} name=${row.name} label="Channel ${row.number}" />` };
+  return html`<${Rows} bare label="Channels" rows=${rows} columns=${[name, ...others]} rowKey=${(row) => row.name} />`;
 }
 
 export default function Channels() {

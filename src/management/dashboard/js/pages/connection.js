@@ -6,7 +6,7 @@ import { usePoll } from "../core/poll.js";
 import { link } from "../core/route.js";
 import { range, useStore } from "../core/store.js";
 import { Badge, Bytes, Facts, Head, Loaded, Num, Panel, State, Table, Tile, When } from "../ui/bits.js";
-import { ages, Chart, Range, rates, together } from "../ui/chart.js";
+import { ages, BYTES, Chart, Range, rates, together } from "../ui/chart.js";
 import { ChannelTable } from "./channels.js";
 import { closeAll } from "./connections.js";
 
@@ -26,7 +26,7 @@ export default function Connection({ parts: [name] }) {
       <${Tile} label="Channels" value=${whole(connection.channels)} />
       <${Tile} label="Not yet sent" value=${bytes(connection.send_pend)} note="waits for the client to read" />
     </div>
-    <${Panel}><${Chart} title="Bytes per second" format=${(n) => bytes(n)} series=${[{ label: "Received", color: "--c1" }, { label: "Sent", color: "--c2" }]} data=${together(rates, [connection.recv_oct_details, connection.send_oct_details])} /></>
+    <${Panel}><${Chart} title="Traffic" unit="bytes per second" steps=${BYTES} format=${(n) => bytes(n)} series=${[{ label: "Received", color: "--c1" }, { label: "Sent", color: "--c2" }]} data=${together(rates, [connection.recv_oct_details, connection.send_oct_details])} /></>
     <${Panel} title="Channels" class="flush">${channels.length ? html`<${ChannelTable} rows=${channels} />` : html`<p class="note pad">It has none.</p>`}</>
     <div class="grid">
       <${Panel} title="Connection"><${Facts} rows=${[

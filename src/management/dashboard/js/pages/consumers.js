@@ -9,7 +9,7 @@ import { List } from "../ui/list.js";
 
 const COLUMNS = [
   { id: "queue", label: "Queue", sort: "queue.name", always: true, needs: ["queue", "consumer_tag", "channel_details"], show: (each) => html`<${QueueLink} ...${each.queue} sub=${each.queue.vhost === "/" ? undefined : each.queue.vhost} />` },
-  { id: "tag", label: "Tag", sort: "consumer_tag", show: (each) => html`<span class="mono">${each.consumer_tag}</span>` },
+  { id: "tag", full: true, label: "Tag", sort: "consumer_tag", show: (each) => html`<span class="mono">${each.consumer_tag}</span>` },
   { id: "channel", label: "Channel", sort: "channel_details.name", at: "wide", show: (each) => html`<${ChannelLink} name=${each.channel_details.name} />` },
   { id: "user", label: "User", sort: "channel_details.user", at: "wide", show: (each) => each.channel_details.user },
   { id: "state", label: "State", sort: "activity_status", needs: ["active", "activity_status"], show: (each) => html`<${Badge} tone=${each.active ? "ok" : "quiet"}>${(each.activity_status ?? "").replaceAll("_", " ")}</>` },

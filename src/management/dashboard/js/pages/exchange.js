@@ -30,14 +30,14 @@ export default function Exchange({ parts: [vhost, said] }) {
     <${Tabs} at=${tab} to=${(id) => link("exchanges", vhost, said, { tab: id === "bindings" ? undefined : id })} tabs=${[["bindings", "Bindings"], ["publish", "Publish"], ...(exchange.type === "x-delayed-message" ? [["scheduled", "Scheduled", exchange.messages_delayed]] : []), ["details", "Details"]]} />
     ${tab === "bindings" && html`<${Panel} title="Bindings as a picture"><${Picture} vhost=${vhost} exchange=${exchange} /></>
       ${name !== "" && html`<${Bindings} from=${`${at}/bindings/source`} side="destination" title="From here to" empty="No queue is bound: what is published here goes nowhere." /><${Bindings} from=${`${at}/bindings/destination`} side="source" title="To here from" empty="No other exchange is bound to this one." /><${Panel} title="Bind"><${Bind} vhost=${vhost} source=${name} /></>`}`}
-    ${tab === "publish" && html`<${Panel} title="Publish"><${Publish} vhost=${vhost} exchange=${name} /></>`}
+    ${tab === "publish" && html`<${Panel} title="Publish"><${Publish} vhost=${vhost} exchange=${name} delays=${exchange.type === "x-delayed-message"} /></>`}
     ${tab === "scheduled" && html`<${Scheduled} exchange=${exchange} />`}
     ${tab === "details" && html`<${Details} exchange=${exchange} />`}`}</>`;
 }
 
 function Details({ exchange }) {
   const stats = exchange.message_stats;
-  return html`${stats && html`<div class="right-line"><${Range} /></div><${Panel}><${Chart} title="Message rates" format=${rate} series=${[{ label: "In", color: "--c1" }, { label: "Out", color: "--c2" }]} data=${together(rates, [stats.publish_in_details, stats.publish_out_details])} /></>`}
+  return html`${stats && html`<div class="right-line"><${Range} /></div><${Panel}><${Chart} title="Message rates" unit="per second" format=${rate} series=${[{ label: "In", color: "--c1" }, { label: "Out", color: "--c2" }]} data=${together(rates, [stats.publish_in_details, stats.publish_out_details])} /></>`}
     <${Panel} title="Details"><${Facts} rows=${[
       ["Type", exchange.type], ["Vhost", html`<a href=${link("vhosts", exchange.vhost)}>${exchange.vhost}</a>`], ["Policy", html`<${PolicyLink} vhost=${exchange.vhost} name=${exchange.policy} />`],
       ["Alternate exchange", exchange.arguments?.["alternate-exchange"]], ["Came in", stats && whole(stats.publish_in)], ["Went out", stats && whole(stats.publish_out)],

@@ -4,18 +4,22 @@ import { get, path, put, remove } from "../core/api.js";
 import { plural } from "../core/format.js";
 import { refresh, usePoll } from "../core/poll.js";
 import { go, useRoute } from "../core/route.js";
-import { Badge, Empty, Head, Table } from "../ui/bits.js";
+import { Badge, Empty, Head, Rate, Table } from "../ui/bits.js";
 import { confirm, note, show } from "../ui/dialog.js";
 import { Form } from "../ui/form.js";
 import { EXCHANGE_ARGUMENTS, EXCHANGE_TYPES } from "../ui/known.js";
 import { ExchangeLink, PolicyLink } from "../ui/links.js";
 import { List } from "../ui/list.js";
 
+const speed = (id, label, key, title) => ({ id, label, title, num: true, sort: `message_stats.${key}_details.rate`, needs: [`message_stats.${key}_details.rate`, `message_stats.${key}`], show: (each) => html`<${Rate} value=${each.message_stats?.[`${key}_details`]?.rate ?? 0} of=${each.message_stats?.[key] ?? 0} />` });
+
 const COLUMNS = [
   { id: "name", label: "Exchange", sort: "name", always: true, needs: ["name", "vhost"], show: (each) => html`<${ExchangeLink} ...${each} sub=${each.vhost === "/" ? undefined : each.vhost} />` },
   { id: "type", label: "Type", sort: "type" },
-  { id: "features", label: "Features", needs: ["durable", "auto_delete", "internal", "arguments"], show: (each) => html`<span class="tags">${each.durable && html`<${Badge} title="durable: survives a restart">D</>`}${each.auto_delete && html`<${Badge} title="auto-delete: goes with its last binding">AD</>`}${each.internal && html`<${Badge} title="internal: clients cannot publish to it">I</>`}${Object.keys(each.arguments ?? {}).length > 0 && html`<${Badge} title=${JSON.stringify(each.arguments, null, 1)}>Args</>`}</span>` },
+  { id: "features", label: "Features", needs: ["durable", "auto_delete", "internal", "arguments"], show: (each) => html`<span class="tags line">${each.durable && html`<${Badge} title="durable: survives a restart">D</>`}${each.auto_delete && html`<${Badge} title="auto-delete: goes with its last binding">AD</>`}${each.internal && html`<${Badge} title="internal: clients cannot publish to it">I</>`}${Object.keys(each.arguments ?? {}).length > 0 && html`<${Badge} title=${JSON.stringify(each.arguments, null, 1)}>Args</>`}</span>` },
   { id: "policy", label: "Policy", sort: "policy", at: "wide", show: (each) => html`<${PolicyLink} vhost=${each.vhost} name=${each.policy} />` },
+  speed("in", "In", "publish_in", "Messages published to it, per second"),
+  speed("out", "Out", "publish_out", "Messages that it gave to queues, per second"),
   { id: "arguments", label: "Arguments", off: true, show: (each) => html`<${Table} value=${each.arguments} empty="–" />` },
 ];
 

@@ -4,6 +4,18 @@ import { get, may, path, put } from "../core/api.js";
 import { refresh, usePoll } from "../core/poll.js";
 import { Badge, Head, Loaded, Panel } from "../ui/bits.js";
 import { note } from "../ui/dialog.js";
+import { Rows } from "../ui/rows.js";
+
+const name = { id: "name", label: "Name", always: true, show: (each) => html`<span class="mono">${each.name}</span>` };
+const what = { id: "what", full: true, label: "What it is", show: (each) => each.desc };
+const FLAGS = [
+  name,
+  { id: "state", label: "State", show: (flag) => html`<${Badge} tone=${flag.state === "enabled" ? "ok" : "quiet"}>${flag.state}</>` },
+  { id: "stability", label: "Stability", show: (flag) => flag.stability },
+  what,
+  { id: "enable", label: "", num: true, show: (flag) => flag.state === "disabled" && may().administer && html`<button class="small" onClick=${() => enable(flag.name)}>Enable</button>` },
+];
+const DEPRECATED = [name, { id: "phase", label: "Phase", show: (each) => each.deprecation_phase.replaceAll("_", " ") }, what];
 
 export default function Features() {
   const seen = usePoll(async (signal) => {
@@ -11,10 +23,8 @@ export default function Features() {
     return { flags, deprecated };
   }, [], { every: 60 });
   return html`<${Head} title="Feature flags" /><${Loaded} from=${seen}>${({ flags, deprecated }) => html`
-    <${Panel} title="Feature flags" class="flush"><div class="scroll bare" tabindex="0" role="region" aria-label="Feature flags"><table><thead><tr><th>Name</th><th>State</th><th class="wide">Stability</th><th>What it is</th><th></th></tr></thead>
-      <tbody>${flags.map((flag) => html`<tr key=${flag.name}><td class="main mono">${flag.name}</td><td><${Badge} tone=${flag.state === "enabled" ? "ok" : "quiet"}>${flag.state}</></td><td class="wide">${flag.stability}</td><td>${flag.desc}</td><td class="right">${flag.state === "disabled" && may().administer && html`<button class="small" onClick=${() => enable(flag.name)}>Enable</button>`}</td></tr>`)}</tbody></table></div></>
-    <${Panel} title="Deprecated in RabbitMQ" note="and still there" class="flush"><div class="scroll bare" tabindex="0" role="region" aria-label="Deprecated features"><table><thead><tr><th>Name</th><th class="wide">Phase</th><th>What it is</th></tr></thead>
-      <tbody>${deprecated.map((each) => html`<tr key=${each.name}><td class="main mono">${each.name}</td><td class="wide">${each.deprecation_phase.replaceAll("_", " ")}</td><td>${each.desc}</td></tr>`)}</tbody></table></div></>`}</>`;
+    <${Panel} title="Feature flags" class="flush"><${Rows} bare label="Feature flags" rows=${flags} columns=${FLAGS} rowKey=${(flag) => flag.name} /></>
+    <${Panel} title="Deprecated in RabbitMQ" note="and still there" class="flush"><${Rows} bare label="Deprecated features" rows=${deprecated} columns=${DEPRECATED} rowKey=${(each) => each.name} /></>`}</>`;
 }
 
 async function enable(name) {

@@ -23,7 +23,7 @@ export default function Policies() {
     { id: "name", label: "Policy", always: true, sort: "name", show: (each) => html`<span class="name">${each.name}</span>${each.vhost !== "/" && html`<span class="sub">${each.vhost}</span>`}` },
     { id: "pattern", label: "Pattern", sort: "pattern", show: (each) => html`<code>${each.pattern}</code>` },
     { id: "apply-to", label: "Applies to", sort: "apply-to", at: "wide", show: (each) => each["apply-to"].replaceAll("_", " ") },
-    { id: "definition", label: "Says", show: (each) => html`<${Table} value=${each.definition} />` },
+    { id: "definition", full: true, label: "Definition", show: (each) => html`<${Table} value=${each.definition} />` },
     { id: "priority", label: "Priority", num: true, sort: "priority", show: (each) => html`<${Num} value=${each.priority} />` },
     ...(change ? [{ id: "change", label: "", needs: ["name"], always: true, show: (each) => html`<span class="row-actions"><button class="small" onClick=${() => edit(each)}>Change</button><button class="small quiet-danger" onClick=${() => drop(kind, each)}>Delete</button></span>` }] : []),
   ];
@@ -55,7 +55,7 @@ function PolicyForm({ kind, policy, vhost, close }) {
     { name: "pattern", label: "Pattern", required: true, help: "a regular expression; ^orders\\. are all that begin with orders." },
     { name: "apply", label: "Applies to", type: "select", options: (kind === "policies" ? APPLY : APPLY.filter((id) => id !== "exchanges")).map((id) => [id, id.replaceAll("_", " ")]), value: kind === "policies" ? "all" : "queues" },
     { name: "priority", label: "Priority", type: "number", value: "0", help: "the highest that fits is the one that counts" },
-    { name: "definition", label: "Says", type: "arguments", known: kind === "policies" ? POLICY_KEYS : OPERATOR_KEYS },
+    { name: "definition", label: "Definition", type: "arguments", known: kind === "policies" ? POLICY_KEYS : OPERATOR_KEYS },
   ];
   const start = policy ? { ...policy, apply: policy["apply-to"], priority: String(policy.priority) } : { vhost: vhost ?? names[0] };
   return html`<${Form} class="two" fields=${fields} start=${start} action=${policy ? "Save" : "Make policy"} onCancel=${close} submit=${async (said) => {

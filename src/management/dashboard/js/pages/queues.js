@@ -36,7 +36,7 @@ export const COLUMNS = [
 /** What a queue is, in short. */
 export function Features({ of: queue }) {
   const args = Object.keys(queue.arguments ?? {}).filter((key) => key !== "x-queue-type");
-  return html`<span class="tags">${queue.type}${queue.durable && html`<${Badge} title="durable: survives a restart">D</>`}${queue.auto_delete && html`<${Badge} title="auto-delete: goes with its last consumer">AD</>`}${queue.exclusive && html`<${Badge} title="exclusive: belongs to one connection">E</>`}${args.length > 0 && html`<${Badge} title=${args.map((key) => `${key}: ${JSON.stringify(queue.arguments[key])}`).join("\n")}>Args</>`}</span>`;
+  return html`<span class="tags line">${queue.type}${queue.durable && html`<${Badge} title="durable: survives a restart">D</>`}${queue.auto_delete && html`<${Badge} title="auto-delete: goes with its last consumer">AD</>`}${queue.exclusive && html`<${Badge} title="exclusive: belongs to one connection">E</>`}${args.length > 0 && html`<${Badge} title=${args.map((key) => `${key}: ${JSON.stringify(queue.arguments[key])}`).join("\n")}>Args</>`}</span>`;
 }
 
 export default function Queues() {

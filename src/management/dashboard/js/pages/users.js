@@ -13,7 +13,7 @@ export const TAGS = [["administrator", "everything"], ["monitoring", "sees all c
 
 const COLUMNS = [
   { id: "name", label: "User", sort: "name", always: true, show: (user) => html`<a class="name" href=${link("users", user.name)}>${user.name}</a>` },
-  { id: "tags", label: "Tags", show: (user) => html`<span class="tags">${user.tags.length ? user.tags.map((tag) => html`<${Badge} key=${tag} tone=${tag === "administrator" ? "accent" : "quiet"}>${tag}</>`) : html`<span class="zero">none</span>`}</span>` },
+  { id: "tags", full: true, label: "Tags", show: (user) => html`<span class="tags">${user.tags.length ? user.tags.map((tag) => html`<${Badge} key=${tag} tone=${tag === "administrator" ? "accent" : "quiet"}>${tag}</>`) : html`<span class="zero">none</span>`}</span>` },
   { id: "password", label: "Password", needs: ["password_hash", "hashing_algorithm"], show: (user) => (user.password_hash ? html`<span title=${user.hashing_algorithm}>${(user.hashing_algorithm ?? "").replace("rabbit_password_hashing_", "")}</span>` : html`<${Badge} title="Only by certificate or another way">none</>`) },
   { id: "limits", label: "Limits", at: "wide", show: (user) => Object.entries(user.limits ?? {}).map(([name, value]) => `${name} ${value}`).join(", ") || html`<span class="zero">–</span>` },
 ];

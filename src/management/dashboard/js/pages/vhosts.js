@@ -11,7 +11,7 @@ import { List } from "../ui/list.js";
 const speed = (id, label, key) => ({ id, label, num: true, sort: `message_stats.${key}_details.rate`, needs: [`message_stats.${key}_details.rate`, `message_stats.${key}`], show: (each) => html`<${Rate} value=${each.message_stats?.[`${key}_details`]?.rate ?? 0} of=${each.message_stats?.[key]} />` });
 const COLUMNS = [
   { id: "name", label: "Vhost", sort: "name", always: true, needs: ["name", "description"], show: (each) => html`<a class="name" href=${link("vhosts", each.name)}>${each.name}</a>${each.description && html`<span class="sub">${each.description}</span>`}` },
-  { id: "tags", label: "Tags", needs: ["tags", "protected_from_deletion", "tracing"], show: (each) => html`<span class="tags">${each.tags?.map((tag) => html`<${Badge} key=${tag}>${tag}</>`)}<${Standing} of=${each} /></span>` },
+  { id: "tags", full: true, label: "Tags", needs: ["tags", "protected_from_deletion", "tracing"], show: (each) => html`<span class="tags">${each.tags?.map((tag) => html`<${Badge} key=${tag}>${tag}</>`)}<${Standing} of=${each} /></span>` },
   { id: "type", label: "Default type", sort: "default_queue_type", needs: ["default_queue_type"], at: "wide", show: (each) => each.default_queue_type },
   { id: "ready", label: "Ready", num: true, sort: "messages_ready", needs: ["messages_ready"], show: (each) => html`<${Num} value=${each.messages_ready} />` },
   { id: "unacked", label: "Unacked", num: true, sort: "messages_unacknowledged", needs: ["messages_unacknowledged"], show: (each) => html`<${Num} value=${each.messages_unacknowledged} />` },

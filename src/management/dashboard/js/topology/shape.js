@@ -3,7 +3,10 @@
 /** Queues that are drawn at most; the liveliest first. */
 export const MOST_QUEUES = 60;
 const MOST_LAYERS = 4;
-export const ROW = 38, BOX = 200, GAP = 130;
+const MOST_BENDS = 60;
+export const ROW = 38, BOX = 200;
+/** How high an edge is that passes a column, and how far columns are apart. */
+const BEND = 16, GAP = 80, MOST_GAP = 260;
 
 const exchangeId = (name) => `e\n${name}`;
 const queueId = (name) => `q\n${name}`;
@@ -11,7 +14,7 @@ const speed = (queue, key) => queue.message_stats?.[`${key}_details`]?.rate ?? 0
 const liveliness = (queue) => speed(queue, "publish") + speed(queue, "deliver_get") + Math.min(queue.messages, 1e9) / 1e9 + queue.consumers / 1e6;
 
 /** Which things to draw: {nodes: Map, edges, left: how many queues are not drawn}. */
-export function pick({ exchanges, queues, bindings, consumers, names }) {
+export function pick({ exchanges, queues, bindings, consumers, names, policies = new Map() }) {
   const shown = [...queues].sort((a, b) => liveliness(b) - liveliness(a) || a.name.localeCompare(b.name)).slice(0, MOST_QUEUES);
   const drawn = new Set(shown.map((queue) => queue.name));
   const known = new Map(exchanges.map((each) => [each.name, each]));
@@ -41,7 +44,7 @@ export function pick({ exchanges, queues, bindings, consumers, names }) {
     if (node?.kind === "queue" && incoming.get(edge.to) === 1) edge.rate = speed(node.of, "publish");
   }
   for (const [name, each] of known) {
-    const other = each.arguments?.["alternate-exchange"];
+    const other = each.arguments?.["alternate-exchange"] ?? policies.get(each.policy)?.["alternate-exchange"];
     if (other !== undefined && (nodes.has(exchangeId(name)) || nodes.has(exchangeId(other)))) edges.push({ from: exchange(name), to: exchange(other), kind: "alternate", keys: ["what leads nowhere else"] });
   }
   for (const queue of shown) deaths(queue, { edges, exchange, drawn });
@@ -78,9 +81,33 @@ function consumed(consumers, { nodes, edges, drawn, names }) {
   edges.push(...all);
 }
 
-/** Gives every node its place: {wide, tall}. Exchanges stand in layers, then queues, then consumers. */
-export function place({ nodes, edges }) {
+/**
+ * Gives every node its place: {wide, tall}. Exchanges stand in layers, then queues, then consumers. An
+ * edge that passes a column gets a place to pass (`via`), so that it does not run behind a node.
+ */
+export function place({ nodes, edges }, room = 0) {
   const flows = edges.filter((edge) => edge.kind !== "dead");
+  const columns = layered(nodes, flows);
+  const links = passed(columns, flows);
+  columns.forEach((column) => column.sort((a, b) => a.name.localeCompare(b.name)));
+  for (let turn = 0; turn < 4; turn++) untangle(columns, links);
+  const high = (column) => column.reduce((sum, each) => sum + rowOf(each), 0);
+  const tall = Math.max(ROW, ...columns.map(high));
+  const gap = columns.length < 2 ? 0 : Math.min(MOST_GAP, Math.max(GAP, Math.floor((room - columns.length * BOX) / (columns.length - 1))));
+  columns.forEach((column, at) => {
+    let top = (tall - high(column)) / 2;
+    for (const each of column) {
+      each.x = at * (BOX + gap);
+      each.y = top + rowOf(each) / 2;
+      top += rowOf(each);
+    }
+  });
+  return { wide: Math.max(1, columns.length) * (BOX + gap) - gap, tall: tall + 8 };
+}
+
+const rowOf = (node) => (node.kind === "bend" ? BEND : ROW);
+
+function layered(nodes, flows) {
   const layer = new Map();
   for (const node of nodes.values()) if (node.kind === "exchange") layer.set(node.id, 0);
   for (let turn = 0; turn < MOST_LAYERS - 1; turn++) {
@@ -94,23 +121,34 @@ export function place({ nodes, edges }) {
     const column = [...nodes.values()].filter((node) => node.kind === kind);
     if (column.length) columns.push(column);
   }
-  columns.forEach((column) => column.sort((a, b) => a.name.localeCompare(b.name)));
-  for (let turn = 0; turn < 3; turn++) untangle(columns, flows);
-  const most = Math.max(1, ...columns.map((column) => column.length));
-  columns.forEach((column, at) => column.forEach((node, row) => {
-    node.x = at * (BOX + GAP);
-    node.y = (most - column.length) * ROW / 2 + row * ROW + ROW / 2;
-  }));
-  return { wide: Math.max(1, columns.length) * (BOX + GAP) - GAP, tall: most * ROW + 8 };
+  return columns;
+}
+
+/** Puts bends into the columns that edges pass; gives all pairs of neighbours. */
+function passed(columns, flows) {
+  const at = new Map(columns.flatMap((column, index) => column.map((node) => [node.id, index])));
+  const links = [];
+  let bends = 0;
+  for (const edge of flows) {
+    edge.via = [];
+    for (let index = at.get(edge.from) + 1; index < at.get(edge.to) && bends < MOST_BENDS; index++) {
+      const bend = { id: `b\n${bends++}`, kind: "bend", name: "" };
+      columns[index].push(bend);
+      edge.via.push(bend);
+    }
+    const stops = [edge.from, ...edge.via.map((bend) => bend.id), edge.to];
+    for (let stop = 1; stop < stops.length; stop++) links.push([stops[stop - 1], stops[stop]]);
+  }
+  return links;
 }
 
 /** Puts each node near those it is connected with, so that fewer edges cross. */
-function untangle(columns, edges) {
+function untangle(columns, links) {
   const at = new Map();
   columns.forEach((column) => column.forEach((node, row) => at.set(node.id, row / Math.max(1, column.length))));
   const near = new Map();
   const add = (id, other) => { if (!near.has(id)) near.set(id, []); near.get(id).push(other); };
-  for (const { from, to } of edges) { add(from, to); add(to, from); }
+  for (const [from, to] of links) { add(from, to); add(to, from); }
   for (const column of columns) {
     const middle = (node) => {
       const others = (near.get(node.id) ?? []).filter((id) => at.has(id));
@@ -120,4 +158,23 @@ function untangle(columns, edges) {
     column.sort((a, b) => wanted.get(a.id) - wanted.get(b.id) || a.name.localeCompare(b.name));
     column.forEach((node, row) => at.set(node.id, row / Math.max(1, column.length)));
   }
+}
+
+/** The way of an edge that goes from left to right: {path, start, end}. */
+export function way(edge, from, to) {
+  const start = { x: from.x + BOX, y: from.y }, end = { x: to.x, y: to.y };
+  let [x, y] = [start.x, start.y];
+  let path = `M${x} ${y}`;
+  const reach = (nextX, nextY) => {
+    const bend = Math.max(30, (nextX - x) / 2);
+    path += `C${x + bend} ${y} ${nextX - bend} ${nextY} ${nextX} ${nextY}`;
+    [x, y] = [nextX, nextY];
+  };
+  for (const bend of edge.via ?? []) {
+    reach(bend.x, bend.y);
+    x += BOX;
+    path += `L${x} ${y}`;
+  }
+  reach(end.x, end.y);
+  return { path, start, end };
 }

@@ -1,36 +1,38 @@
 // Bindings of an object: listed, made and taken away.
 import { html } from "../core/view.js";
 import { exchangeName, get, path, post, remove } from "../core/api.js";
-import { exchangeLabel } from "../core/format.js";
+import { exchangeLabel, whole } from "../core/format.js";
 import { refresh, usePoll } from "../core/poll.js";
-import { Empty, Loaded, Panel, Table } from "./bits.js";
+import { Loaded, Panel, Table } from "./bits.js";
 import { confirm, note } from "./dialog.js";
 import { Form } from "./form.js";
 import { EndLink, ExchangeLink } from "./links.js";
+import { Rows } from "./rows.js";
 
-const SHOWN = 500;
+const SHOWN = 250;
 const kind = (binding) => (binding.destination_type === "queue" ? "q" : "e");
 const end = (binding) => (binding.destination_type === "queue" ? binding.destination : exchangeName(binding.destination));
 const place = (b) => path`bindings/${b.vhost}/e/${exchangeName(b.source)}/${kind(b)}/${end(b)}`;
 
 /** `side`: which end is shown, "source" or "destination". */
 export function Bindings({ from, side, title, empty }) {
-  const seen = usePoll((signal) => get(from, {}, { signal }), [from]);
-  return html`<${Loaded} from=${seen}>${(all) => html`<${Panel} title=${title} note=${all.length ? `${all.length}` : ""} class="flush">
-    ${all.length === 0 ? html`<p class="note pad">${empty}</p>` : html`<${BindingTable} all=${all.slice(0, SHOWN)} side=${side} />`}
-    ${all.length > SHOWN && html`<p class="note pad">The first ${SHOWN} of ${all.length}.</p>`}
+  const seen = usePoll((signal) => get(from, { page: 1, page_size: SHOWN }, { signal }), [from]);
+  return html`<${Loaded} from=${seen}>${({ items, total_count: count }) => html`<${Panel} title=${title} note=${count ? whole(count) : ""} class="flush">
+    ${count === 0 ? html`<p class="note pad">${empty}</p>` : html`<${BindingTable} all=${items} side=${side} />`}
+    ${count > SHOWN && html`<p class="note pad">The first ${SHOWN} of ${whole(count)}.</p>`}
   </>`}</>`;
 }
 
+const bindingKey = (binding) => `${binding.source}\n${binding.destination_type}${binding.destination}\n${binding.properties_key}`;
+
 function BindingTable({ all, side }) {
-  return html`<div class="scroll bare" tabindex="0" role="region" aria-label="Bindings"><table>
-    <thead><tr><th>${side === "source" ? "From" : "To"}</th><th>Routing key</th><th class="wide">Arguments</th><th></th></tr></thead>
-    <tbody>${all.map((binding) => html`<tr key=${binding.source + "\n" + binding.destination_type + binding.destination + "\n" + binding.properties_key}>
-      <td class="main">${side === "source" ? html`<${ExchangeLink} vhost=${binding.vhost} name=${binding.source} />` : html`<${EndLink} vhost=${binding.vhost} type=${binding.destination_type} name=${binding.destination} />`}</td>
-      <td class="mono">${binding.routing_key === "" ? html`<span class="zero">empty</span>` : binding.routing_key}</td>
-      <td class="wide"><${Table} value=${binding.arguments} empty="–" /></td>
-      <td class="right">${binding.source !== "" && html`<button class="small quiet-danger" onClick=${() => unbind(binding)}>Unbind</button>`}</td>
-    </tr>`)}</tbody></table></div>`;
+  const other = side === "source" ? { label: "From", show: (binding) => html`<${ExchangeLink} vhost=${binding.vhost} name=${binding.source} />` } : { label: "To", show: (binding) => html`<${EndLink} vhost=${binding.vhost} type=${binding.destination_type} name=${binding.destination} />` };
+  return html`<${Rows} bare label="Bindings" rows=${all} rowKey=${bindingKey} columns=${[
+    { id: "other", always: true, ...other },
+    { id: "key", label: "Routing key", mono: true, show: ({ routing_key: key }) => (key === "" ? html`<span class="zero">empty</span>` : key) },
+    { id: "arguments", label: "Arguments", at: "wide", show: (binding) => html`<${Table} value=${binding.arguments} empty="–" />` },
+    { id: "unbind", label: "", num: true, show: (binding) => binding.source !== "" && html`<button class="small quiet-danger" onClick=${() => unbind(binding)}>Unbind</button>` },
+  ]} />`;
 }
 
 function unbind(binding) {

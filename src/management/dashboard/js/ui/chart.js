@@ -33,7 +33,7 @@ let library;
 const uplot = () => (library ??= import("../../vendor/uplot.js").then((module) => module.default));
 
 /** `series`: [{label, color}] where color is a CSS variable's name; `data`: [times, …values]. */
-export function Chart({ title, series, data, format, height = 180, counts }) {
+export function Chart({ title, unit, series, data, format, height = 180, steps = TENTHS }) {
   const box = useRef(null);
   const plot = useRef(null);
   const latest = useRef(data);
@@ -50,7 +50,7 @@ export function Chart({ title, series, data, format, height = 180, counts }) {
     let over = false, watch;
     uplot().then((UPlot) => {
       if (over || !box.current) return;
-      plot.current = new UPlot(options(box.current, series, format, height, counts), latest.current, box.current);
+      plot.current = new UPlot(options(box.current, series, format, height, steps), latest.current, box.current);
       watch = new ResizeObserver(([{ contentRect }]) => plot.current?.setSize({ width: contentRect.width, height }));
       watch.observe(box.current);
     });
@@ -60,15 +60,19 @@ export function Chart({ title, series, data, format, height = 180, counts }) {
   const now = series.map(({ label }, at) => `${label} ${format(data[at + 1]?.at(-1))}`).join(", ");
   const flat = !data[0]?.length;
   return html`<figure class="chart">
-    <figcaption><b>${title}</b><ul>${series.map(({ label, color }, at) => html`<li key=${label}><i class="swatch" style=${{ background: `var(${color})` }}></i>${label} <span class="num">${format(data[at + 1]?.at(-1))}</span></li>`)}</ul></figcaption>
+    <figcaption><span><b>${title}</b>${unit && html` <small>${unit}</small>`}</span><ul>${series.map(({ label, color }, at) => html`<li key=${label}><i class="swatch" style=${{ background: `var(${color})` }}></i>${label} <span class="num">${format(data[at + 1]?.at(-1))}</span></li>`)}</ul></figcaption>
     <div class="plot" ref=${box} role="img" aria-label="${title}: now ${now}" style=${{ height: `${height}px` }}>${flat && html`<span class="note">The first samples come within seconds.</span>`}</div>
   </figure>`;
 }
 
-/** Steps of an axis that counts things. */
-const WHOLES = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+/** How far apart the lines of an axis may be, of one that counts things and of one that counts bytes. */
+const TENTHS = [0.1, 0.2, 0.5], WHOLES = [];
+for (let power = 0; power < 13; power++) WHOLES.push(10 ** power, 2 * 10 ** power, 5 * 10 ** power);
+TENTHS.push(...WHOLES);
+export const COUNTS = WHOLES;
+export const BYTES = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
-function options(box, series, format, height, counts) {
+function options(box, series, format, height, steps) {
   const css = (name) => colour(box, name);
   const line = css("--line"), ink = css("--ink-3");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
@@ -78,8 +82,8 @@ function options(box, series, format, height, counts) {
     cursor: { points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "time" } },
     plugins: [tip(series, format)],
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-    axes: [{ ...axis, size: 30, space: 70, values: (_, at) => at.map((each) => new Date(each * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: at.length > 1 && at[1] - at[0] < 60 ? "2-digit" : undefined })) }, { ...axis, size: 58, space: 34, incrs: counts ? WHOLES : undefined, values: (_, at) => at.map(format) }],
-    series: [{}, ...series.map(({ label, color }) => ({ label, stroke: css(color), width: 1.75, fill: css(color).replace(/^rgb\((.*)\)$/, "rgba($1, 0.07)"), points: { show: false } }))],
+    axes: [{ ...axis, size: 22, gap: 4, space: 70, values: (_, at) => at.map((each) => new Date(each * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: at.length > 1 && at[1] - at[0] < 60 ? "2-digit" : undefined })) }, { ...axis, size: 58, space: 34, incrs: steps, values: (_, at) => at.map(format) }],
+    series: [{}, ...series.map(({ label, color }) => ({ label, stroke: css(color), width: 1.75, fill: series.length > 2 ? undefined : css(color).replace(/^rgb\((.*)\)$/, "rgba($1, 0.09)"), points: { show: false } }))],
   };
 }
 
@@ -135,12 +139,12 @@ const STATS = [["Published", "publish", "--c1"], ["Confirmed", "confirm", "--c5"
 /** The rates of `message_stats`; what never happened is not shown. */
 export function MessageRates({ stats = {}, format, height }) {
   const shown = STATS.filter(([, key], at) => at === 0 || key === "deliver_get" || key === "ack" || stats[key] > 0);
-  return html`<${Chart} title="Message rates" height=${height} format=${format} series=${shown.map(([label, , color]) => ({ label, color }))} data=${together(rates, shown.map(([, key]) => stats[`${key}_details`]))} />`;
+  return html`<${Chart} title="Message rates" unit="per second" height=${height} format=${format} series=${shown.map(([label, , color]) => ({ label, color }))} data=${together(rates, shown.map(([, key]) => stats[`${key}_details`]))} />`;
 }
 
 const DEPTH = [["Ready", "messages_ready", "--c4"], ["Unacked", "messages_unacknowledged", "--c2"]];
 
 /** How many messages there are. */
 export function Depth({ of = {}, format, height }) {
-  return html`<${Chart} title="Messages" counts height=${height} format=${format} series=${DEPTH.map(([label, , color]) => ({ label, color }))} data=${together(levels, DEPTH.map(([, key]) => of[`${key}_details`]))} />`;
+  return html`<${Chart} title="Messages" steps=${COUNTS} height=${height} format=${format} series=${DEPTH.map(([label, , color]) => ({ label, color }))} data=${together(levels, DEPTH.map(([, key]) => of[`${key}_details`]))} />`;
 }

@@ -1,5 +1,6 @@
 // Questions before something is destroyed, and notes of what was done.
 import { html, useEffect, useRef, useState } from "../core/view.js";
+import { useRoute } from "../core/route.js";
 import { store, useStore } from "../core/store.js";
 
 const open = store(null);
@@ -26,6 +27,9 @@ export function note(text, tone = "ok") {
 /** Where dialogs and notes appear. */
 export function Dialogs() {
   const what = useStore(open);
+  const { parts } = useRoute();
+  // A question belongs to the page that asked it.
+  useEffect(close, [parts.join("\n")]);
   return html`${what && html`<${Dialog} key=${what} what=${what} />`}<${Notes} />`;
 }
 

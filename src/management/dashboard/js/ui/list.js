@@ -5,6 +5,7 @@ import { short, whole } from "../core/format.js";
 import { usePoll } from "../core/poll.js";
 import { setQuery, useRoute } from "../core/route.js";
 import { Loaded } from "./bits.js";
+import { Rows } from "./rows.js";
 
 const SIZES = [25, 50, 100, 250, 500];
 const SIZE = 50;
@@ -37,6 +38,11 @@ export function List({ from, columns, rowKey, empty, query = {}, placeholder = "
     const numbers = column.num;
     setQuery(sort === column.id ? { sort: column.id, desc: down ? "0" : "1", page: undefined } : { sort: column.id, desc: numbers ? "1" : "0", page: undefined }, false);
   };
+  const mark = (rows, on) => choose((old) => {
+    const next = new Set(old);
+    for (const row of rows) on ? next.add(rowKey(row)) : next.delete(rowKey(row));
+    return next;
+  });
   return html`<div class="list ${loaded.busy ? "busy" : ""}">
     <div class="list-bar">
       <${Filter} said=${said} placeholder=${placeholder} />
@@ -50,7 +56,7 @@ export function List({ from, columns, rowKey, empty, query = {}, placeholder = "
       if (rows.length === 0) return html`<div class="empty"><b>Nothing fits</b><p>${whole(data.total_count)} in all, none with this filter.</p><button onClick=${() => setQuery({ name: undefined, page: undefined })}>Clear the filter</button></div>`;
       return html`
         ${pick && chosenRows.length > 0 && html`<div class="bulk" role="region" aria-label="Chosen"><b>${chosenRows.length} chosen</b>${pick(chosenRows, () => choose(new Set()))}<button class="ghost" onClick=${() => choose(new Set())}>Choose none</button></div>`}
-        <${Rows} rows=${rows} cols=${cols} rowKey=${rowKey} sort=${sort} down=${down} turn=${turn} picked=${pick && picked} choose=${choose} />
+        <${Rows} rows=${rows} columns=${cols} rowKey=${rowKey} label="List" order=${{ by: sort, down, turn }} picks=${pick && { picked, choose: mark }} />
         <${Pages} data=${data} page=${page} size=${size} />`;
     }}</>
   </div>`;
@@ -103,28 +109,6 @@ function Columns({ all, cols }) {
     ${all.filter((column) => !column.always).map((column) => html`<label key=${column.id} title=${column.title}><input type="checkbox" checked=${shown.has(column.id)} onChange=${() => turn(column.id)} />${column.label}</label>`)}
   </div></details>`;
 }
-
-function Rows({ rows, cols, rowKey, sort, down, turn, picked, choose }) {
-  const all = picked && rows.every((row) => picked.has(rowKey(row)));
-  const toggle = (keys, on) => choose((old) => {
-    const next = new Set(old);
-    for (const key of keys) on ? next.add(key) : next.delete(key);
-    return next;
-  });
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="List"><table>
-    <thead><tr>
-      ${picked && html`<th class="pick"><input type="checkbox" aria-label="Choose all on this page" checked=${all} onChange=${(event) => toggle(rows.map(rowKey), event.target.checked)} /></th>`}
-      ${cols.map((column) => html`<th key=${column.id} class=${cellClass(column)} title=${column.title} aria-sort=${sort === column.id ? (down ? "descending" : "ascending") : undefined}>
-        ${column.sort ? html`<button onClick=${() => turn(column)}>${column.label}<i aria-hidden="true">${sort === column.id ? (down ? "↓" : "↑") : "\u00a0"}</i></button>` : column.label}</th>`)}
-    </tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${rowKey(row)}>
-      ${picked && html`<td class="pick"><input type="checkbox" aria-label="Choose ${row.name}" checked=${picked.has(rowKey(row))} onChange=${(event) => toggle([rowKey(row)], event.target.checked)} /></td>`}
-      ${cols.map((column) => html`<td key=${column.id} class=${cellClass(column)}>${column.show ? column.show(row) : row[column.id]}</td>`)}
-    </tr>`)}</tbody>
-  </table></div>`;
-}
-
-const cellClass = (column) => `${column.num ? "right" : ""} ${column.at ?? ""} ${column.always ? "main" : ""}`;
 
 function Pages({ data, page, size }) {
   const { total_count: total, filtered_count: fits = total, page_count: count } = data;

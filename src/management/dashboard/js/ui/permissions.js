@@ -7,6 +7,7 @@ import { link } from "../core/route.js";
 import { Loaded, Panel } from "./bits.js";
 import { confirm, note } from "./dialog.js";
 import { Form } from "./form.js";
+import { Rows } from "./rows.js";
 
 const pattern = (text) => (text === "" ? html`<span class="zero" title="nothing">nothing</span>` : html`<code>${text}</code>`);
 
@@ -50,8 +51,13 @@ export function Permissions({ user, vhost }) {
 function Table({ rows, other, topic, drop: clear, none }) {
   if (!rows.length) return html`<p class="note pad">${none}</p>`;
   const place = other === "user" ? "users" : "vhosts";
-  return html`<div class="scroll bare" tabindex="0" role="region" aria-label=${topic ? "Topic permissions" : "Permissions"}><table><thead><tr><th>${other === "user" ? "User" : "Vhost"}</th>${topic ? html`<th>Exchange</th>` : html`<th>Configure</th>`}<th>Write</th><th>Read</th><th></th></tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row[other] + "\n" + row.exchange}><td class="main"><a class="name" href=${link(place, row[other])}>${row[other]}</a></td><td>${topic ? exchangeLabel(row.exchange) : pattern(row.configure)}</td><td>${pattern(row.write)}</td><td>${pattern(row.read)}</td><td class="right"><button class="small quiet-danger" onClick=${() => clear(row)}>Clear</button></td></tr>`)}</tbody></table></div>`;
+  return html`<${Rows} bare label=${topic ? "Topic permissions" : "Permissions"} rows=${rows} rowKey=${(row) => `${row[other]}\n${row.exchange}`} columns=${[
+    { id: "other", label: other === "user" ? "User" : "Vhost", always: true, show: (row) => html`<a class="name" href=${link(place, row[other])}>${row[other]}</a>` },
+    topic ? { id: "exchange", label: "Exchange", show: (row) => exchangeLabel(row.exchange) } : { id: "configure", label: "Configure", show: (row) => pattern(row.configure) },
+    { id: "write", label: "Write", show: (row) => pattern(row.write) },
+    { id: "read", label: "Read", show: (row) => pattern(row.read) },
+    { id: "clear", label: "", num: true, show: (row) => html`<button class="small quiet-danger" onClick=${() => clear(row)}>Clear</button>` },
+  ]} />`;
 }
 
 function drop(row, at) {

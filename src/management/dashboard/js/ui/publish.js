@@ -8,14 +8,14 @@ import { Form } from "./form.js";
 const PROPERTIES = ["content_type", "priority", "expiration", "message_id", "correlation_id", "reply_to", "type", "app_id"];
 const NUMBERS = new Set(["priority"]);
 
-/** `to`: the queue that is meant, if it is published to one; its exchange is the default one. */
-export function Publish({ vhost, exchange, to }) {
+/** `to`: the queue that is meant, if it is published to one; its exchange is the default one. `delays`: the exchange can keep messages back. */
+export function Publish({ vhost, exchange, to, delays }) {
   const fields = [
     { name: "key", label: "Routing key", value: to ?? "", when: () => to === undefined },
     { name: "payload", label: "Payload", type: "area", rows: 6, class: "wide-field" },
     { name: "encoding", label: "Payload is", type: "select", options: [["string", "text"], ["base64", "base64 of bytes"]] },
     { name: "persistent", label: "Persistent: kept on disk", type: "check", value: true },
-    { name: "delay", label: "Delay in ms (x-delay)", type: "number", min: 0, when: () => to === undefined, help: "for x-delayed-message exchanges" },
+    { name: "delay", label: "Delay in ms (x-delay)", type: "number", min: 0, when: () => delays, help: "after so long it is routed" },
     { name: "headers", label: "Headers", type: "arguments" },
     { name: "more", label: "More properties", type: "check" },
     ...PROPERTIES.map((name) => ({ name, label: name.replaceAll("_", " "), type: NUMBERS.has(name) ? "number" : "text", when: (said) => said.more })),
