@@ -28,6 +28,7 @@ test("a queue is declared, with arguments", async () => {
   await dialog.getByLabel("Name *").fill("act.q");
   await dialog.getByRole("button", { name: "+ x-max-length", exact: true }).click();
   await dialog.getByLabel("Value of x-max-length").fill("500");
+  assert.deepEqual(await dashboard.unfit(), []);
   await dialog.getByRole("button", { name: "Declare queue" }).click();
   await page.locator("h1", { hasText: "act.q" }).waitFor();
   assert.deepEqual((await queue("act.q")).arguments["x-max-length"], 500);
@@ -140,9 +141,11 @@ test("a queue is purged, and deleted only by its name", async () => {
   await dashboard.confirm("Purge");
   assert.deepEqual(await messages("act.q"), []);
   await api("POST", "exchanges/%2F/amq.default/publish", { routing_key: "act.q", payload: "x", payload_encoding: "string", properties: {} });
+  await button("Refresh now").click();
   await page.locator(".tile", { hasText: "Ready" }).locator("b", { hasText: "1" }).waitFor();
   await button("Delete").click();
   assert.ok(await page.locator("dialog").getByRole("button", { name: "Delete queue" }).isDisabled(), "its name has to be typed");
+  assert.deepEqual(await dashboard.unfit(), []);
   await dashboard.confirm("Delete queue", "act.q");
   assert.ok(await gone("queues/%2F/act.q"));
 });
@@ -195,6 +198,11 @@ test("a vhost is made, protected and deleted by its name", async () => {
   await dialog.getByLabel("Description").fill("for a test");
   await dialog.getByRole("button", { name: "Make vhost" }).click();
   await page.locator("h1", { hasText: "act-vhost" }).waitFor();
+  await button("Change").click();
+  await dialog.getByLabel("Traced (firehose)").check();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.locator(".badge", { hasText: "traced" }).waitFor();
+  assert.equal((await api("GET", "vhosts/act-vhost")).tracing, true);
   await button("Protect").click();
   await button("Unprotect").waitFor();
   assert.ok(await button("Delete").isDisabled());
@@ -213,6 +221,7 @@ test("a policy shows what it fits while it is typed", async () => {
   await dialog.getByLabel("Pattern *").fill("^dash\\.gr");
   await dialog.getByLabel("Applies to").selectOption("queues");
   await dialog.locator(".fits", { hasText: "dash.graves" }).waitFor();
+  assert.deepEqual(await dashboard.unfit(), []);
   await dialog.getByRole("button", { name: "+ max-length", exact: true }).click();
   await dialog.getByLabel("Value of max-length").fill("123456");
   await dialog.getByRole("button", { name: "Make policy" }).click();
@@ -223,6 +232,46 @@ test("a policy shows what it fits while it is typed", async () => {
   await page.locator("tr", { hasText: "act-policy" }).getByRole("button", { name: "Delete" }).click();
   await dashboard.confirm("Delete policy");
   assert.ok(await gone("policies/%2F/act-policy"));
+});
+
+test("a queue says what becomes of messages that come back, and which wait for their retry", async (t) => {
+  t.after(() => api("DELETE", "queues/%2F/act.retried"));
+  await api("PUT", "queues/%2F/act.retried", { arguments: { "x-retry-delay": 3_600_000, "x-retry-attempts": 2 } });
+  await traffic.channel.sendToQueue("act.retried", Buffer.from("again"));
+  await traffic.channel.waitForConfirms();
+  await new Promise((done) => {
+    traffic.channel.consume("act.retried", (message) => { traffic.channel.nack(message); done(); }, { consumerTag: "act.retried" });
+  });
+  await traffic.channel.cancel("act.retried");
+  await dashboard.open("#/queues/%2F/act.retried?tab=settings");
+  await page.locator(".steps li", { hasText: "waits 1 h, then 1 h; then it is handed out again" }).waitFor();
+  await page.locator("tr", { hasText: "retry-multiplier" }).filter({ hasText: "default" }).waitFor();
+  await dashboard.open("#/queues/%2F/act.retried?tab=messages");
+  await page.locator(".message", { hasText: "waits for its retry" }).waitFor();
+});
+
+test("the broker gets another name", async () => {
+  const { name } = await api("GET", "cluster-name");
+  await dashboard.open("#/");
+  await button("Rename").click();
+  const dialog = page.locator("dialog[open]");
+  for (const next of ["rabbit hole", name]) {
+    await dialog.getByLabel("Name *").fill(next);
+    await dialog.getByRole("button", { name: "Rename" }).click();
+    await page.locator("h1", { hasText: next }).waitFor();
+    assert.equal((await api("GET", "cluster-name")).name, next);
+    if (next !== name) await button("Rename").click();
+  }
+});
+
+test("a question goes with the page that asked it", async () => {
+  await dashboard.open("#/queues");
+  await dashboard.open("#/queues/%2F/dash.graves");
+  await button("Purge").click();
+  await page.locator("dialog[open]").waitFor();
+  await page.goBack();
+  await page.locator("h1", { hasText: "Queues" }).waitFor();
+  await page.locator("dialog").waitFor({ state: "detached" });
 });
 
 test("definitions go out and come in", async () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 // A browser knows the files as modules by their type; Node is told.
 const source = readFileSync(`${process.env.WARREN_DASHBOARD}/js/topology/shape.js`, "utf8");
-const { MOST_QUEUES, pick, place } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const { BOX, MOST_QUEUES, pick, place, way } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 
 const queue = (name, more = {}) => ({ name, messages: 0, consumers: 0, arguments: {}, effective_policy_definition: {}, ...more });
 const binding = (source, destination, key = "", type = "queue") => ({ source, destination, destination_type: type, routing_key: key });
@@ -44,4 +44,24 @@ test("exchanges stand before what they lead to, also in a circle, and nobody sta
   assert.equal(new Set(all.map(({ x, y }) => `${x} ${y}`)).size, all.length);
   const at = (id) => shape.nodes.get(id).x;
   assert.ok(at("e\nb") < at("q\nq") && at("q\nq") < at("c\nc"));
+});
+
+test("alternate routes are drawn, whether the exchange or its policy says so", () => {
+  const exchanges = [{ name: "a", arguments: { "alternate-exchange": "x" } }, { name: "b", arguments: {}, policy: "p" }];
+  const { edges } = pick(vhost({ exchanges, policies: new Map([["p", { "alternate-exchange": "y" }]]), queues: [queue("q")], bindings: [binding("a", "q"), binding("b", "q")] }));
+  assert.deepEqual(named(edges, "alternate"), [["a", "x"], ["b", "y"]]);
+});
+
+test("an edge that passes a column has a place of its own there, and uses the room that there is", () => {
+  const shape = pick(vhost({ queues: [queue("q")], bindings: [binding("a", "b", "", "exchange"), binding("b", "q"), binding("a", "q")] }));
+  const narrow = place(shape).wide;
+  assert.ok(place(shape, 5000).wide > narrow);
+  place(shape);
+  const far = shape.edges.find((edge) => edge.from === "e\na" && edge.to === "q\nq");
+  const [bend] = far.via;
+  const passes = shape.nodes.get("e\nb");
+  assert.equal(bend.x, passes.x);
+  assert.notEqual(bend.y, passes.y);
+  const { path } = way(far, shape.nodes.get(far.from), shape.nodes.get(far.to));
+  assert.match(path, new RegExp(`L${bend.x + BOX} ${bend.y}`));
 });

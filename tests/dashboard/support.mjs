@@ -24,7 +24,7 @@ export class Dashboard {
   static async start({ width, ...options } = {}) {
     const own = new Dashboard();
     own.profile = await mkdtemp(join(tmpdir(), "warren-chromium-"));
-    own.context = await chromium.launchPersistentContext(own.profile, { executablePath: "/usr/bin/chromium", args: FLAGS, viewport: DESKTOP, ...options });
+    own.context = await chromium.launchPersistentContext(own.profile, { executablePath: "/usr/bin/chromium", args: FLAGS, viewport: DESKTOP, reducedMotion: "reduce", ...options });
     own.context.setDefaultTimeout(10_000);
     own.page = own.watch(await own.context.newPage());
     return own;
