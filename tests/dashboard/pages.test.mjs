@@ -35,6 +35,15 @@ const PAGES = [
   ["features", "#/features", /implicit_default_bindings/],
   ["logs", "#/logs", /info/],
 ];
+const DIALOGS = [
+  ["dialog-queue", "#/queues", "New queue"],
+  ["dialog-exchange", "#/exchanges", "New exchange"],
+  ["dialog-policy", "#/policies", "New policy"],
+  ["dialog-user", "#/users", "New user"],
+  ["dialog-vhost", "#/vhosts", "New vhost"],
+  ["dialog-delete", "#/queues/%2F/dash.graves", "Delete"],
+  ["dialog-find", "#/", "Find"],
+];
 const LOOKS = [["wide-light", { colorScheme: "light" }], ["narrow-dark", { colorScheme: "dark", viewport: PHONE }]];
 
 let traffic;
@@ -60,6 +69,18 @@ for (const [look, options] of LOOKS) {
         assert.ok(wide <= 0, `the page is ${wide} pixels wider than the screen`);
         assert.deepEqual(await dashboard.unfit(), []);
         assert.deepEqual(dashboard.faults, []);
+      });
+    }
+    for (const [name, hash, action, typed = "input:focus"] of DIALOGS) {
+      await t.test(`dialog: ${action}`, async () => {
+        await dashboard.open(hash);
+        await dashboard.page.getByRole("button", { name: action, exact: true }).first().click();
+        const dialog = dashboard.page.locator("dialog[open]");
+        await dialog.locator(typed).waitFor();
+        await picture(dashboard, `${look}-${name}`);
+        assert.deepEqual(await dashboard.unfit(), []);
+        await dashboard.page.keyboard.press("Escape");
+        await dialog.waitFor({ state: "detached" });
       });
     }
     await t.test("one connection and one of its channels", async () => {

@@ -71,6 +71,13 @@ test("a page can be used with keys alone", async () => {
   await page.waitForFunction(() => document.activeElement?.matches("[data-filter]"));
   await page.keyboard.press("Tab");
   await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("k");
+  await page.keyboard.type("🐇abc");
+  await page.getByRole("option", { name: "🐇abc" }).filter({ hasText: "queue" }).waitFor();
+  assert.deepEqual(await dashboard.unfit(), []);
+  await page.keyboard.press("Enter");
+  await page.locator("h1", { hasText: "🐇abc" }).waitFor();
+  await page.locator("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("?");
   await page.locator("dialog", { hasText: "refresh now" }).waitFor();
   await page.keyboard.press("Escape");

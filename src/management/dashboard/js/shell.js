@@ -5,6 +5,7 @@ import { refresh, usePoll } from "./core/poll.js";
 import { go, link, route, setQuery, useRoute } from "./core/route.js";
 import { interval, theme, useStore } from "./core/store.js";
 import { show } from "./ui/dialog.js";
+import { find } from "./ui/find.js";
 import { Mark } from "./login.js";
 
 /** [address, label, key, who may see it] */
@@ -14,6 +15,11 @@ const PLACES = [
   ["Routing", [["exchanges", "Exchanges", "e"], ["queues", "Queues", "q"], ["topology", "Topology", "t"]]],
   ["Admin", [["users", "Users", "u", "administer"], ["vhosts", "Vhosts", "v"], ["policies", "Policies", "p"], ["limits", "Limits", "l"], ["definitions", "Definitions", "d", "administer"], ["features", "Feature flags", "f"], ["logs", "Log", "g", "monitor"]]],
 ];
+/** The pages that the user may see: [address, label]. */
+function places() {
+  const rights = may();
+  return PLACES.flatMap(([, all]) => all).filter(([, , , need]) => !need || rights[need]);
+}
 /** Lists that can be of one vhost. */
 const OF_VHOST = new Set(["connections", "channels", "consumers", "exchanges", "queues", "topology", "policies"]);
 const EVERY = [[2, "2 s"], [5, "5 s"], [15, "15 s"], [60, "1 min"], [0, "paused"]];
@@ -41,6 +47,7 @@ export function Shell({ children }) {
         <button class="ghost icon burger" aria-label="Menu" aria-expanded=${open} aria-controls="sidebar" onClick=${() => setOpen(!open)}>☰</button>
         <${VhostChoice} here=${here} parts=${parts} query=${query} />
         <span class="gap"></span>
+        <button class="ghost finder" aria-label="Find" title="Find anything by its name (k)" onClick=${() => find(places())}><svg viewBox="0 0 16 16" width="15" height="15" aria-hidden="true"><circle cx="7" cy="7" r="4.6" /><path d="M10.5 10.5L14.5 14.5" /></svg><span class="wide-only">Find</span></button>
         <${Fresh} />
       </div>
       <${Contact} />
@@ -90,7 +97,7 @@ function Me() {
 }
 
 function help() {
-  const rows = [["/", "to the filter"], ["r", "refresh now"], ["p", "pause or go on refreshing"], ...PLACES.flatMap(([, places]) => places.map(([, label, key]) => [`g ${key}`, `to ${label}`])), ["?", "this help"]];
+  const rows = [["k", "find anything by its name"], ["/", "to the filter"], ["r", "refresh now"], ["p", "pause or go on refreshing"], ...PLACES.flatMap(([, places]) => places.map(([, label, key]) => [`g ${key}`, `to ${label}`])), ["?", "this help"]];
   show({ title: "Keys", body: () => html`<dl class="facts keys">${rows.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>` });
 }
 
@@ -100,10 +107,12 @@ function keys(closeMenu) {
   let running = 5;
   function press(event) {
     if (event.key === "Escape") return closeMenu();
+    if (event.key === "k" && (event.ctrlKey || event.metaKey) && !event.target.closest?.("dialog")) { event.preventDefault(); return find(places()); }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return undefined;
     const pressed = before + event.key;
     before = event.key === "g" ? "g" : "";
     if (pressed === "/") { event.preventDefault(); document.querySelector("[data-filter]")?.focus(); }
+    else if (pressed === "k") { event.preventDefault(); find(places()); }
     else if (pressed === "?") help();
     else if (pressed === "r") refresh();
     else if (pressed === "p") { running = interval.get() || running; interval.set(interval.get() ? 0 : running); }

@@ -44,6 +44,7 @@ function Dialog({ what }) {
     const dialog = element.current;
     const before = document.activeElement;
     dialog.showModal();
+    if (!dialog.querySelector("[autofocus]")) focusFirst(dialog);
     return () => { dialog.close(); before?.focus?.(); };
   }, []);
   const outside = (event) => event.target === element.current && what.run === undefined && close();
@@ -53,6 +54,9 @@ function Dialog({ what }) {
     ${what.run ? html`<${Question} what=${what} />` : html`<div class="dialog-body">${what.body(close)}</div>`}
   </dialog>`;
 }
+
+/** Puts the cursor where something is to be typed first. */
+export const focusFirst = (place) => place.querySelector(".form :is(input, select, textarea)")?.focus();
 
 function Question({ what }) {
   const [typed, type] = useState("");

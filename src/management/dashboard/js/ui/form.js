@@ -1,6 +1,7 @@
 // Forms made of descriptions of their fields; an error is shown in the form that caused it.
-import { html, useState, useId } from "../core/view.js";
+import { html, useEffect, useId, useRef, useState } from "../core/view.js";
 import { ArgumentsField } from "./arguments.js";
+import { focusFirst } from "./dialog.js";
 
 /**
  * Fields: {name, label, type, options, help, required, placeholder, value, when, suggest}. Types: text,
@@ -10,6 +11,12 @@ export function Form({ fields, action, submit, start = {}, danger, onCancel, cla
   const [values, set] = useState(() => Object.fromEntries(fields.map((field) => [field.name, start[field.name] ?? field.value ?? blank(field)])));
   const [error, fail] = useState(null);
   const [busy, work] = useState(false);
+  const self = useRef(null);
+  // A form that had to wait for what it offers comes after its dialog was shown.
+  useEffect(() => {
+    const dialog = self.current.closest("dialog[open]");
+    if (dialog && !dialog.querySelector(".form :focus")) focusFirst(dialog);
+  }, []);
   const change = (name, value) => set((old) => ({ ...old, [name]: value }));
   async function send(event) {
     event.preventDefault();
@@ -24,7 +31,7 @@ export function Form({ fields, action, submit, start = {}, danger, onCancel, cla
     work(false);
   }
   const shown = fields.filter((field) => !field.when || field.when(values));
-  return html`<form class="form ${more}" onSubmit=${send}>
+  return html`<form class="form ${more}" ref=${self} onSubmit=${send}>
     ${shown.map((field) => html`<${Field} key=${field.name} field=${field} value=${values[field.name]} onChange=${(value) => change(field.name, value)} />`)}
     ${typeof children === "function" ? children(values, change) : children}
     ${error && html`<div class="wrong" role="alert"><b>That did not work</b><span>${error.message}</span></div>`}
