@@ -59,7 +59,7 @@ test("messages are published to it and looked at without being taken", async () 
   await page.getByRole("group", { name: "Show as" }).first().getByRole("button", { name: "Bytes" }).click();
   await page.locator(".payload pre", { hasText: "7b 22" }).waitFor();
   await page.getByLabel("Find messages").fill("plain");
-  await button("Find").click();
+  await page.getByRole("main").getByRole("button", { name: "Find" }).click();
   await page.locator(".message", { hasText: "plain text" }).waitFor();
   await page.waitForFunction(() => document.querySelectorAll(".message").length === 1);
   assert.ok((await messages("act.q")).every((each) => !each.redelivered));
@@ -246,8 +246,11 @@ test("a queue says what becomes of messages that come back, and which wait for t
   await dashboard.open("#/queues/%2F/act.retried?tab=settings");
   await page.locator(".steps li", { hasText: "waits 1 h, then 1 h; then it is handed out again" }).waitFor();
   await page.locator("tr", { hasText: "retry-multiplier" }).filter({ hasText: "default" }).waitFor();
+  await dashboard.open("#/queues/%2F/act.retried");
+  await page.locator(".tile", { hasText: "Wait for a retry" }).locator("b", { hasText: "1" }).waitFor();
   await dashboard.open("#/queues/%2F/act.retried?tab=messages");
-  await page.locator(".message", { hasText: "waits for its retry" }).waitFor();
+  await page.locator(".message summary", { hasText: "waits for its retry" }).click();
+  await page.locator(".message dd", { hasText: /^in (1 h|59 min)/ }).waitFor();
 });
 
 test("the broker gets another name", async () => {

@@ -43,7 +43,7 @@ export default function Logs() {
   const shown = wanted ? lines.filter((line) => plain(line).toLowerCase().includes(wanted)) : lines;
   return html`<${Head} title="Log"><label class="inline">Level <select aria-label="Least level" value=${level} onChange=${(event) => setQuery({ level: event.target.value === "info" ? undefined : event.target.value })}>${LEVELS.map((each) => html`<option key=${each}>${each}</option>`)}</select></label><button onClick=${() => pause(!live)} aria-pressed=${!live}>${live ? "Pause" : "Go on"}</button></>
     <div class="list-bar"><div class="filter"><input type="search" data-filter aria-label="Show lines with this text" placeholder="Show lines with this text  ( / )" value=${text} onInput=${(event) => type(event.target.value)} /></div><span class="note">${live ? "live" : "paused"}</span></div>
-    <${Wrong} error=${error} />
+    <${Wrong} error=${error?.kind === "offline" ? null : error} />
     <div class="log" ref=${end} tabindex="0" role="log" aria-label="Log lines">${shown.length === 0 ? html`<p class="note">No lines yet.</p>` : shown.map((line) => html`<div key=${line.id} class="line ${TONES[line.level] ?? ""}"><time title=${line.timestamp}>${(line.timestamp ?? "").slice(11, 23)}</time><${Badge} tone=${TONES[line.level] ?? "quiet"}>${line.level}</><span><b>${line.message}</b> <small>${fields(line)}</small></span></div>`)}</div>`;
 }
 

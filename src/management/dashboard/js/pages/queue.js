@@ -26,7 +26,7 @@ export default function Queue({ parts: [vhost, name] }) {
       badges=${html`<${State} state=${queue.state} /><${Badge}>${queue.type}</>${queue.durable && html`<${Badge} title="survives a restart">durable</>`}${queue.auto_delete && html`<${Badge}>auto-delete</>`}${queue.exclusive && html`<${Badge} title="belongs to one connection">exclusive</>`}`}>
       <${Actions} queue=${queue} />
     </>
-    <${Tabs} at=${tab} to=${(id) => link("queues", vhost, name, { tab: id === "now" ? undefined : id })} tabs=${[["now", "Now"], ["messages", "Messages", queue.messages], ["consumers", "Consumers", queue.consumers], ["bindings", "Bindings"], ["publish", "Publish"], ["settings", "Settings"]]} />
+    <${Tabs} at=${tab} to=${(id) => link("queues", vhost, name, { tab: id === "now" ? undefined : id })} tabs=${[["now", "Now"], ["messages", "Messages", queue.messages + (queue.messages_delayed ?? 0)], ["consumers", "Consumers", queue.consumers], ["bindings", "Bindings"], ["publish", "Publish"], ["settings", "Settings"]]} />
     ${tab === "now" && html`<${Now} queue=${queue} />`}
     ${tab === "messages" && html`<${Messages} queue=${queue} />`}
     ${tab === "consumers" && html`<${Consumers} queue=${queue} />`}
@@ -42,6 +42,7 @@ function Now({ queue }) {
     <div class="tiles">
       <${Tile} label="Ready" value=${short(queue.messages_ready)} title=${whole(queue.messages_ready)} />
       <${Tile} label="Unacked" value=${short(queue.messages_unacknowledged)} title=${whole(queue.messages_unacknowledged)} />
+      ${queue.messages_delayed > 0 && html`<${Tile} label="Wait for a retry" value=${short(queue.messages_delayed)} title=${whole(queue.messages_delayed)} href=${link("queues", queue.vhost, queue.name, { tab: "settings" })} />`}
       <${Tile} label="In" value=${rate(speed("publish"))} unit="/s" title="${whole(stats.publish ?? 0)} in all" />
       <${Tile} label="Out" value=${rate(speed("deliver_get"))} unit="/s" title="${whole(stats.deliver_get ?? 0)} in all" />
       <${Tile} label="Acked" value=${rate(speed("ack"))} unit="/s" title="${whole(stats.ack ?? 0)} in all" />
@@ -55,8 +56,8 @@ function Now({ queue }) {
       ["Bytes of messages", html`<${Bytes} value=${queue.message_bytes} />`],
       ["In memory", html`${whole(queue.messages_ram)} (<${Bytes} value=${queue.message_bytes_ram} />)`, "Messages that are kept in memory; the rest is read from disk before its turn comes"],
       ["Memory", html`<${Bytes} value=${queue.memory} />`],
+      ["Duplicates left out", queue.messages_deduplicated ? whole(queue.messages_deduplicated) : undefined],
       ["Redelivered", stats.redeliver ? whole(stats.redeliver) : undefined],
-      ["Wait to be retried", queue.messages_delayed ? whole(queue.messages_delayed) : undefined],
       ["Oldest message", queue.head_message_timestamp ? html`<${When} at=${queue.head_message_timestamp * 1000} />` : undefined],
       ["Single active consumer", queue.single_active_consumer_tag],
       ["Idle since", queue.idle_since],

@@ -27,6 +27,7 @@ export const COLUMNS = [
   rateColumn("out", "Out", "deliver_get", { title: "Messages that went to consumers, per second" }),
   rateColumn("ack", "Ack", "ack", { title: "Messages that were acknowledged, per second", at: "wide" }),
   { id: "consumers", label: "Consumers", num: true, sort: "consumers", show: (queue) => html`<${Num} value=${queue.consumers} />` },
+  { id: "delayed", label: "Wait for a retry", num: true, sort: "messages_delayed", off: true, needs: ["messages_delayed"], title: "Messages that came back and are tried again later", show: (queue) => html`<${Num} value=${queue.messages_delayed} />` },
   { id: "policy", label: "Policy", sort: "policy", off: true, show: (queue) => html`<${PolicyLink} vhost=${queue.vhost} name=${queue.policy} />` },
   { id: "bytes", label: "Bytes", num: true, sort: "message_bytes", off: true, needs: ["message_bytes"], title: "Bytes of the messages' bodies", show: (queue) => html`<${Bytes} value=${queue.message_bytes} />` },
   { id: "memory", label: "Memory", num: true, sort: "memory", off: true, show: (queue) => html`<${Bytes} value=${queue.memory} />` },
