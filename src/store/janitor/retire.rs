@@ -49,7 +49,9 @@ impl Janitor {
         let files = index.logs.len();
         drop(index);
         if let Some(handle) = handle {
-            let wanted = files + self.shared.pool.ready() < self.shared.options.log_files + READY;
+            let ready = self.shared.pool.ready();
+            // Also where the log is longer than it should be: the next one need not be filled.
+            let wanted = ready < READY || files + ready < self.shared.options.log_files + READY;
             self.shared.pool.recycle(&*self.shared.disk, file, handle, wanted)?;
         }
         if files < self.shared.options.most_log_files {

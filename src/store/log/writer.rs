@@ -61,10 +61,16 @@ struct OpenLog {
 }
 
 impl OpenLog {
-    fn write(&self, shared: &Shared, bytes: &[u8]) -> Result<(), Failure> {
+    /// Writes where the last write ended; `safely`: it is on the disk when this returns.
+    fn write(&self, shared: &Shared, bytes: &[u8], safely: bool) -> Result<(), Failure> {
         // On a full disk a part may have been written; then all of it is, once there is room.
         shared.with_patience(|| {
-            self.handle.write_at(bytes, self.offset).or_failure("write to", &self.path)
+            if safely {
+                let written = self.handle.write_safely_at(bytes, self.offset);
+                written.or_failure("write to and sync", &self.path)
+            } else {
+                self.handle.write_at(bytes, self.offset).or_failure("write to", &self.path)
+            }
         })
     }
 
@@ -168,7 +174,7 @@ impl LogWriter {
         }
         if !batch.is_empty() {
             batch.finish();
-            self.write(batch)?;
+            self.write(batch, self.is_to_sync(batch))?;
         } else if batch.mark.is_some() {
             self.write_mark(batch.last)?;
         }
@@ -180,12 +186,7 @@ impl LogWriter {
             self.shared.bell.ring();
         }
         self.shared.progress.written(batch.last);
-        let sync = match durability {
-            Durability::Confirm => batch.urgent || self.is_due(),
-            Durability::Always => true,
-            Durability::Os => false,
-        };
-        if sync {
+        if self.is_to_sync(batch) {
             self.sync()?;
         }
         if self.unsynced_since.is_none() || durability == Durability::Os {
@@ -195,6 +196,14 @@ impl LogWriter {
             self.shared.progress.marked(mark);
         }
         Ok(())
+    }
+
+    fn is_to_sync(&self, batch: &Batch) -> bool {
+        match self.shared.options.durability {
+            Durability::Confirm => batch.urgent || self.is_due(),
+            Durability::Always => true,
+            Durability::Os => false,
+        }
     }
 
     /// Says on the disk that all that was written is there, so that damage to it will show.
@@ -215,7 +224,7 @@ impl LogWriter {
         let mut bytes = open.front(&self.shared, self.before, lsn);
         let len = bytes.len() as u64;
         bytes.extend_from_slice(&[0; TERMINATOR]);
-        open.write(&self.shared, &bytes)?;
+        open.write(&self.shared, &bytes, false)?;
         open.offset += len;
         self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
@@ -225,7 +234,7 @@ impl LogWriter {
         self.sync_by().is_some_and(|due| due <= Instant::now())
     }
 
-    fn write(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+    fn write(&mut self, batch: &mut Batch, sync: bool) -> Result<(), Failure> {
         let mut start = FRONT;
         while start < batch.end() {
             let capacity = self.shared.options.log_file;
@@ -242,15 +251,22 @@ impl LogWriter {
                 self.next_file()?;
                 continue;
             }
-            self.write_some(batch, start, end)?;
+            self.write_some(batch, start, end, sync)?;
             start = end;
         }
         Ok(())
     }
 
-    /// Writes records that go to one file.
-    fn write_some(&mut self, batch: &mut Batch, start: usize, end: usize) -> Result<(), Failure> {
+    /// Writes records that go to one file, and syncs them if nothing else there has to be.
+    fn write_some(
+        &mut self,
+        batch: &mut Batch,
+        start: usize,
+        end: usize,
+        sync: bool,
+    ) -> Result<(), Failure> {
         let Self { open: Some(open), .. } = self else { return Ok(()) };
+        let safely = sync && self.unsynced_since.is_none();
         let lsn = batch.seal(start, end, open.seed);
         let front = open.front(&self.shared, self.before, lsn);
         // What stood in front has been written or was left free, what follows is kept aside.
@@ -259,7 +275,9 @@ impl LogWriter {
         let mut next = [0; TERMINATOR];
         next.swap_with_slice(&mut batch.bytes[end..end + TERMINATOR]);
         let bytes = &batch.bytes[begin..end + TERMINATOR];
-        open.write(&self.shared, bytes)?;
+        let began = Instant::now();
+        open.write(&self.shared, bytes, safely)?;
+        let took = began.elapsed();
         batch.bytes[end..end + TERMINATOR].copy_from_slice(&next);
 
         let mut index = self.shared.index.lock();
@@ -270,7 +288,12 @@ impl LogWriter {
         }
         open.offset = at + (end - start) as u64;
         drop(index);
-        self.unsynced_since.get_or_insert_with(Instant::now);
+        if safely {
+            open.synced = open.offset;
+            self.sync_took(took);
+        } else {
+            self.unsynced_since.get_or_insert(began);
+        }
         Ok(())
     }
 
@@ -307,10 +330,14 @@ impl LogWriter {
             let began = Instant::now();
             open.handle.sync().or_failure("sync", &open.path)?;
             open.synced = open.offset;
-            // One that takes very long says little about the next.
-            self.sync_takes = (self.sync_takes * 7 + began.elapsed().min(2 * QUICK)) / 8;
+            self.sync_took(began.elapsed());
         }
         Ok(())
+    }
+
+    /// One that takes very long says little about the next.
+    fn sync_took(&mut self, took: Duration) {
+        self.sync_takes = (self.sync_takes * 7 + took.min(2 * QUICK)) / 8;
     }
 
     fn durable(&mut self, position: u64) {
