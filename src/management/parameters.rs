@@ -61,7 +61,7 @@ impl Row for GlobalView {
 }
 
 /// The parameters that somebody set, without those that are policies or limits.
-pub(super) fn set(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
+fn set(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
     let view = |((component, name), value)| ParameterView {
         value,
         vhost: say.then(|| vhost.name.to_string()),
@@ -73,21 +73,25 @@ pub(super) fn set(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
 
 /// All of a vhost's parameters: RabbitMQ keeps policies and limits among them.
 fn of(vhost: &Vhost) -> Vec<ParameterView> {
-    let mut all = set(vhost, true);
-    let name = || Some(vhost.name.to_string());
+    let mut all = but_policies(vhost, true);
     all.extend(policies(vhost, Class::User, true));
-    all.extend(operator_policies(vhost, true));
-    let limits = vhost.properties().limits;
-    if !limits.is_empty() {
-        let (component, value) = ("vhost-limits".to_owned(), Value::Object(limits.to_json()));
-        all.push(ParameterView { value, vhost: name(), component, name: "limits".to_owned() });
-    }
     all
 }
 
-/// Operator policies as the parameters that they are in RabbitMQ.
-pub(super) fn operator_policies(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
-    policies(vhost, Class::Operator, say)
+/// Those that definitions have among the parameters.
+pub(super) fn but_policies(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
+    let mut all = set(vhost, say);
+    all.extend(policies(vhost, Class::Operator, say));
+    let limits = vhost.properties().limits;
+    if !limits.is_empty() {
+        all.push(ParameterView {
+            value: Value::Object(limits.to_json()),
+            vhost: say.then(|| vhost.name.to_string()),
+            component: "vhost-limits".to_owned(),
+            name: "limits".to_owned(),
+        });
+    }
+    all
 }
 
 fn policies(vhost: &Vhost, class: Class, say: bool) -> Vec<ParameterView> {

@@ -77,12 +77,15 @@ impl Properties {
 
     /// `metadata`, as the API and definitions have it.
     pub fn metadata(&self) -> Value {
-        json!({
+        let mut metadata = json!({
             "description": self.description,
             "tags": self.tags,
             "default_queue_type": self.default_kind().name(),
-            "protected_from_deletion": self.protected,
-        })
+        });
+        if self.protected {
+            metadata["protected_from_deletion"] = true.into();
+        }
+        metadata
     }
 }
 

@@ -60,9 +60,6 @@ pub(super) struct VhostDefinitions {
 #[derive(Serialize)]
 struct VhostDefinition {
     name: String,
-    description: String,
-    tags: Vec<String>,
-    default_queue_type: &'static str,
     metadata: Value,
     limits: Map<String, Value>,
 }
@@ -86,6 +83,8 @@ struct ExchangeDefinition {
     r#type: &'static str,
     durable: bool,
     auto_delete: bool,
+    /// RabbitMQ leaves it out; an exchange that is internal must not come back as one that is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     internal: bool,
     arguments: Arguments,
 }
@@ -121,7 +120,7 @@ pub(super) fn all(api: &Api) -> ClusterDefinitions {
             .iter()
             .map(|each| TopicView::of(each))
             .collect(),
-        parameters: vhosts.iter().flat_map(|vhost| all_parameters(vhost, true)).collect(),
+        parameters: vhosts.iter().flat_map(|vhost| parameters::but_policies(vhost, true)).collect(),
         global_parameters: global_views(api),
         policies: vhosts.iter().flat_map(|vhost| policies(vhost, true)).collect(),
         queues: vhosts.iter().flat_map(|vhost| queues(vhost, true)).collect(),
@@ -144,7 +143,7 @@ pub(super) fn one(vhost: &Vhost) -> VhostDefinitions {
         description: properties.description.clone(),
         metadata: properties.metadata(),
         limits: properties.limits.to_json(),
-        parameters: all_parameters(vhost, false),
+        parameters: parameters::but_policies(vhost, false),
         policies: policies(vhost, false),
         queues: queues(vhost, false),
         exchanges: exchanges(vhost, false),
@@ -157,23 +156,13 @@ fn vhost_definition(vhost: &Vhost) -> VhostDefinition {
     VhostDefinition {
         name: vhost.name.to_string(),
         metadata: properties.metadata(),
-        default_queue_type: properties.default_kind().name(),
         limits: properties.limits.to_json(),
-        description: properties.description,
-        tags: properties.tags,
     }
 }
 
 fn policies(vhost: &Vhost, say: bool) -> Vec<PolicyView> {
     let of = |policy: &Arc<Policy>| PolicyView::of(say.then_some(vhost), policy);
     vhost.policies(Class::User).iter().map(of).collect()
-}
-
-/// Parameters, and operator policies, which RabbitMQ's files have among them.
-fn all_parameters(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
-    let mut all = parameters::set(vhost, say);
-    all.extend(parameters::operator_policies(vhost, say));
-    all
 }
 
 fn named(vhost: &Vhost, say: bool) -> Option<String> {
