@@ -20,6 +20,7 @@ use crate::broker::exchange_traffic::Which;
 use crate::broker::vhost::Vhost;
 use crate::metrics::sampler;
 use crate::protocol::request::DeclareExchange;
+use crate::routing::Kind;
 use crate::topology::Topology;
 use crate::topology::exchange_options::ExchangeDeclaration;
 
@@ -53,6 +54,9 @@ struct ExchangeView {
     user_who_performed_action: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_stats: Option<PassedView>,
+    /// Messages that wait at an `x-delayed-message` exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages_delayed: Option<usize>,
     #[serde(skip)]
     id: Which,
 }
@@ -107,6 +111,7 @@ fn view(topology: &Topology, declaration: &ExchangeDeclaration) -> ExchangeView 
         policy: governing.policy.map(|policy| policy.name.clone()),
         user_who_performed_action: predeclared.then_some("rmq-internal"),
         message_stats: None,
+        messages_delayed: None,
         id: topology.exchange_id(declaration.name.as_str()),
     }
 }
@@ -124,6 +129,7 @@ fn default_exchange(vhost: &Vhost) -> ExchangeView {
         policy: None,
         user_who_performed_action: Some("rmq-internal"),
         message_stats: None,
+        messages_delayed: None,
         id: None,
     }
 }
@@ -146,6 +152,9 @@ fn count(api: &Api, vhost: &Vhost, exchanges: &mut [ExchangeView], query: &ListQ
             let numbers = vhost.exchange_traffic.numbers(exchange.id);
             let rates = Rates::of(&seen.exchanges, &(vhost.name.clone(), exchange.id), now);
             exchange.message_stats = PassedView::of(numbers, rates, &query.ages);
+            let delays = exchange.r#type == Kind::Delayed.as_str();
+            exchange.messages_delayed =
+                delays.then(|| vhost.scheduled_count(&exchange.name)).flatten();
         }
     });
 }

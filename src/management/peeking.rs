@@ -51,6 +51,8 @@ struct PageView {
 struct PeekedView {
     position: u64,
     state: &'static str,
+    /// In ms since 1970, if it waits for that.
+    retry_at: Option<u64>,
     redelivered: bool,
     /// How often it was handed out and came back.
     delivery_count: u64,
@@ -107,7 +109,7 @@ async fn peek(
     let page = tokio::task::spawn_blocking(move || {
         let page = queue.peek(&wanted)?;
         let counts = queue.counts();
-        Ok(page_view(&page, counts.ready + counts.unacked, truncate, encoding))
+        Ok(page_view(&page, counts.ready + counts.unacked + counts.delayed, truncate, encoding))
     });
     let page = page.await.expect("looking does not panic and is not cancelled");
     Ok(object(&page.map_err(unreadable)?))
@@ -137,7 +139,11 @@ fn page_view(
         state: match peeked.standing {
             Standing::Ready => "ready",
             Standing::Unacked => "unacked",
-            Standing::Delayed => "delayed",
+            Standing::Delayed { .. } => "delayed",
+        },
+        retry_at: match peeked.standing {
+            Standing::Delayed { until } => Some(until),
+            Standing::Ready | Standing::Unacked => None,
         },
         redelivered: peeked.deliveries.returned() > 0,
         delivery_count: peeked.deliveries.returned(),

@@ -87,6 +87,8 @@ struct Stats {
     consumers: usize,
     consumer_utilisation: f64,
     consumer_capacity: f64,
+    /// Messages that came back and wait to be tried again (`x-retry-delay`).
+    messages_delayed: usize,
     /// Messages that repeated one, and were left out (`x-message-deduplication`).
     messages_deduplicated: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +126,7 @@ fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
         consumers: counts.consumers,
         consumer_utilisation: capacity,
         consumer_capacity: capacity,
+        messages_delayed: counts.delayed,
         messages_deduplicated: counts.duplicates,
         message_stats,
     }

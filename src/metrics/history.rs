@@ -18,6 +18,8 @@ pub struct History<const N: usize> {
     tiers: Vec<VecDeque<Sample<N>>>,
     /// How many samples of the finest tier are kept.
     fine: usize,
+    /// When the first was kept. Before that there was nothing to be counted.
+    began: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +49,12 @@ pub struct Point {
 impl<const N: usize> History<N> {
     /// One that goes back for a minute, which is enough for rates.
     pub fn brief() -> Self {
-        Self { tiers: vec![VecDeque::new()], fine: 13 }
+        Self { tiers: vec![VecDeque::new()], fine: 13, began: None }
     }
 
     /// One that goes back for a day.
     pub fn long() -> Self {
-        Self { tiers: vec![VecDeque::new(); TIERS.len()], fine: TIERS[0].1 }
+        Self { tiers: vec![VecDeque::new(); TIERS.len()], fine: TIERS[0].1, began: None }
     }
 
     /// Bytes of memory that it takes.
@@ -68,6 +70,7 @@ impl<const N: usize> History<N> {
 
     /// Keeps what the numbers are now. What stays the same costs two samples, however long.
     pub fn push(&mut self, at: u64, values: [u64; N]) {
+        self.began.get_or_insert(at);
         for (tier, (step, most)) in self.tiers.iter_mut().zip(TIERS) {
             // A tick may come a little early.
             if tier.back().is_some_and(|last| at < last.at + step - step / 10) {
@@ -105,9 +108,12 @@ impl<const N: usize> History<N> {
         (0..count).map(|back| point(at(back))).collect()
     }
 
-    /// What a number was: that of the last sample before; before the first one, that of the
-    /// first.
+    /// What a number was: that of the last sample before; of the first one that is left, if there
+    /// were earlier ones; nothing, before there were any.
     fn value_at(&self, which: usize, at: u64, now: Point) -> u64 {
+        if self.began.is_some_and(|began| at < began) {
+            return 0;
+        }
         for tier in &self.tiers {
             let behind = tier.partition_point(|sample| sample.at <= at);
             if behind > 0 {
@@ -191,6 +197,15 @@ mod tests {
         let now = Point { value: 57, at: 5_000_000 };
         assert_eq!(history.rate(0, now), 10.0);
         assert_eq!(history.samples(0, now, Span { age: 5_000, step: 5_000 })[1].value, 7);
+    }
+
+    #[test]
+    fn before_the_first_look_there_was_nothing() {
+        let mut history = History::brief();
+        history.push(60_000, [2_700]);
+        let now = Point { value: 2_700, at: 62_000 };
+        let samples = history.samples(0, now, Span { age: 10_000, step: 5_000 });
+        assert_eq!(samples.iter().map(|point| point.value).collect::<Vec<_>>(), [2_700, 0, 0]);
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub enum Standing {
     /// To be settled.
     Unacked,
     /// Its time to be tried again.
-    Delayed,
+    Delayed {
+        /// When that is, in ms since 1970.
+        until: u64,
+    },
 }
 
 /// A message in its place.
@@ -79,8 +82,10 @@ impl Queue {
         for entry in unacked.filter(|entry| span.contains(&entry.position)) {
             first.add(entry, Standing::Unacked);
         }
-        for entry in self.delayed_entries().filter(|entry| span.contains(&entry.position)) {
-            first.add(entry, Standing::Delayed);
+        for (until, entry) in self.delayed_entries() {
+            if span.contains(&entry.position) {
+                first.add(entry, Standing::Delayed { until });
+            }
         }
         first.found.into_values().collect()
     }

@@ -89,13 +89,15 @@ impl Queue {
         self.rules.as_ref().map_or(0, |rules| rules.delayed.len())
     }
 
-    pub(super) fn delayed_entries(&self) -> impl Iterator<Item = &Entry> {
-        self.rules.iter().flat_map(|rules| rules.delayed.values())
+    /// Those, each with until when it waits.
+    pub(super) fn delayed_entries(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        let delayed = self.rules.iter().flat_map(|rules| &rules.delayed);
+        delayed.map(|((until, _), entry)| (*until, entry))
     }
 
     /// Positions of messages that wait to be tried again, as far as they are known.
     pub fn waiting_positions(&self) -> Vec<u64> {
         let waits = self.rules.iter().flat_map(|rules| rules.waits.keys().copied());
-        waits.chain(self.delayed_entries().map(|entry| entry.position)).collect()
+        waits.chain(self.delayed_entries().map(|(_, entry)| entry.position)).collect()
     }
 }

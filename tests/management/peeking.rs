@@ -77,7 +77,7 @@ fn a_row_says_what_is_known() {
     let mut page = get(&broker, "/api/queues/%2F/q/peek?truncate=3");
     let expires_at = page["messages"][0]["expires_at"].take();
     assert!(expires_at.as_u64().is_some_and(|due| due > 1_700_000_000_000));
-    let row = json!({"position": 0, "state": "ready", "redelivered": false, "delivery_count": 0,
+    let row = json!({"position": 0, "state": "ready", "retry_at": null, "redelivered": false, "delivery_count": 0,
         "expires_at": null, "published_at": 1_700_000_000_000u64, "payload_bytes": 4,
         "exchange": "", "routing_key": "q", "properties": properties, "payload": "AAEC",
         "payload_encoding": "base64"});

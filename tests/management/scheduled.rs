@@ -31,6 +31,7 @@ fn what_is_scheduled_is_listed_in_due_order_and_can_be_cancelled() {
     };
     let (count, texts, rows, next) = page(&broker, "count=2");
     assert_eq!((count, texts), (json!(3), vec![json!("in 1 h"), json!("in 2 h")]));
+    assert_eq!(get(&broker, LATER)["messages_delayed"], 3);
     assert!(rows[0]["due_at"].as_u64() < rows[1]["due_at"].as_u64());
     let after = next.as_str().expect("there are more");
     let (_, texts, _, next) = page(&broker, &format!("count=2&after={after}"));

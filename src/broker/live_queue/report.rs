@@ -16,6 +16,8 @@ pub struct Counts {
     pub ready: usize,
     /// Messages handed out and not settled.
     pub unacked: usize,
+    /// Messages that came back and wait to be tried again.
+    pub delayed: usize,
     /// Consumers.
     pub consumers: usize,
     /// Bytes of all bodies it holds.
@@ -76,6 +78,7 @@ impl LiveQueue {
         Counts {
             ready: core.queue.ready(),
             unacked: core.queue.unacked(),
+            delayed: core.queue.delayed(),
             consumers: core.queue.consumers().len(),
             body_bytes: core.queue.body_bytes(),
             unacked_bytes: core.queue.unacked_bytes(),
