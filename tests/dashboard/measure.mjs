@@ -6,7 +6,8 @@
 // topology: after how many milliseconds it can be used (rows are there, nothing is being loaded), once loaded
 // anew and once reached from another page; what its refreshing, every five seconds, costs the broker in a
 // minute (of one processor, from /proc; what it takes while nobody looks is told first); and the memory that
-// the page takes in the end. A debug build reads the dashboard's files from disk, a release build has its own.
+// the page takes in the end. A debug build reads the dashboard's files from disk, a release build has its own;
+// FILES=src/management/dashboard gives the browser those of the checkout instead.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -42,6 +43,13 @@ async function cost(pid, seconds) {
   return 100 * (cpu(pid) - before) / ((performance.now() - start) / 1000);
 }
 
+/** Gives the browser these files in place of the broker's. */
+async function instead(context, files) {
+  const own = { contentType: "text/html", body: readFileSync(join(files, "index.html"), "utf8").replaceAll("{version}", "0") };
+  await context.route(`${process.env.WARREN_HTTP}/`, (route) => route.fulfill(own));
+  await context.route(/\/assets\/0\//, (route) => route.fulfill({ path: join(files, new URL(route.request().url()).pathname.replace("/assets/0/", "")) }));
+}
+
 const median = (all) => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)];
 const told = (all) => `${Math.round(median(all))} ms (worst ${Math.round(Math.max(...all))})`;
 
@@ -59,6 +67,7 @@ try {
   const { Dashboard } = await import("./support.mjs");
   dashboard = await Dashboard.start();
   const { page } = dashboard;
+  if (process.env.FILES) await instead(dashboard.context, process.env.FILES);
   await page.addInitScript((rows) => {
     // When something can be used first: looked at each time it is drawn.
     globalThis.usable = () => new Promise((done) => {

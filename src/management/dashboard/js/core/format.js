@@ -45,6 +45,5 @@ export const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 /** A value of a table or of JSON in one line. */
 export const inline = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
-export const vhostLabel = (name) => (name === "" ? "(no name)" : name);
 export const exchangeLabel = (name) => name || "(default)";
 export const plural = (n, one, many = one + "s") => `${whole(n)} ${n === 1 ? one : many}`;

@@ -31,7 +31,7 @@ export function useStore(from) {
 const PREFIX = "warren.";
 
 /** A store that outlives the page. */
-export function remembered(name, fallback) {
+function remembered(name, fallback) {
   let value = fallback;
   try {
     const text = localStorage.getItem(PREFIX + name);

@@ -5,7 +5,7 @@ import { bytes, span, whole } from "../core/format.js";
 import { usePoll } from "../core/poll.js";
 import { link } from "../core/route.js";
 import { range, useStore } from "../core/store.js";
-import { Badge, Bytes, Facts, Head, Loaded, Num, Panel, State, Table, Tile, When } from "../ui/bits.js";
+import { Badge, Bytes, Facts, Head, Loaded, Panel, State, Table, Tile, When } from "../ui/bits.js";
 import { ages, BYTES, Chart, Range, rates, together } from "../ui/chart.js";
 import { ChannelTable } from "./channels.js";
 import { closeAll } from "./connections.js";

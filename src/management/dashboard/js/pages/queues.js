@@ -1,7 +1,7 @@
 // All queues: what waits where, and for whom.
 import { html } from "../core/view.js";
 import { get, path, put, remove } from "../core/api.js";
-import { plural, whole } from "../core/format.js";
+import { plural } from "../core/format.js";
 import { refresh, usePoll } from "../core/poll.js";
 import { go, useRoute } from "../core/route.js";
 import { Badge, Bytes, Empty, Head, Num, Rate, State } from "../ui/bits.js";
@@ -15,7 +15,7 @@ import { List } from "../ui/list.js";
 const speed = (queue, key) => queue.message_stats?.[`${key}_details`]?.rate ?? 0;
 const rateColumn = (id, label, key, more) => ({ id, label, num: true, sort: `message_stats.${key}_details.rate`, needs: [`message_stats.${key}_details.rate`, `message_stats.${key}`], show: (queue) => html`<${Rate} value=${speed(queue, key)} of=${queue.message_stats?.[key]} />`, ...more });
 
-export const COLUMNS = [
+const COLUMNS = [
   { id: "name", label: "Queue", sort: "name", always: true, needs: ["name", "vhost"], show: (queue) => html`<${QueueLink} ...${queue} sub=${queue.vhost === "/" ? undefined : queue.vhost} />` },
   { id: "type", label: "Type", sort: "type", at: "wide", needs: ["type", "durable", "auto_delete", "exclusive", "arguments"], show: (queue) => html`<${Features} of=${queue} />` },
   { id: "state", label: "State", sort: "state", show: (queue) => html`<${State} state=${queue.state} />` },
@@ -35,7 +35,7 @@ export const COLUMNS = [
 ];
 
 /** What a queue is, in short. */
-export function Features({ of: queue }) {
+function Features({ of: queue }) {
   const args = Object.keys(queue.arguments ?? {}).filter((key) => key !== "x-queue-type");
   return html`<span class="tags line">${queue.type}${queue.durable && html`<${Badge} title="durable: survives a restart">D</>`}${queue.auto_delete && html`<${Badge} title="auto-delete: goes with its last consumer">AD</>`}${queue.exclusive && html`<${Badge} title="exclusive: belongs to one connection">E</>`}${args.length > 0 && html`<${Badge} title=${args.map((key) => `${key}: ${JSON.stringify(queue.arguments[key])}`).join("\n")}>Args</>`}</span>`;
 }

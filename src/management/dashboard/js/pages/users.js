@@ -9,7 +9,7 @@ import { confirm, note, show } from "../ui/dialog.js";
 import { Form } from "../ui/form.js";
 import { List } from "../ui/list.js";
 
-export const TAGS = [["administrator", "everything"], ["monitoring", "sees all connections and the nodes"], ["policymaker", "policies and parameters of its vhosts"], ["management", "its own things in the dashboard"]];
+const TAGS = [["administrator", "everything"], ["monitoring", "sees all connections and the nodes"], ["policymaker", "policies and parameters of its vhosts"], ["management", "its own things in the dashboard"]];
 
 const COLUMNS = [
   { id: "name", label: "User", sort: "name", always: true, show: (user) => html`<a class="name" href=${link("users", user.name)}>${user.name}</a>` },

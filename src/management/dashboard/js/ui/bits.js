@@ -54,7 +54,7 @@ export function Empty({ title, children, code }) {
 }
 
 /** Text to copy. */
-export function Code({ text, label = "Copy" }) {
+function Code({ text, label = "Copy" }) {
   const [copied, set] = useState(false);
   useEffect(() => {
     if (!copied) return undefined;

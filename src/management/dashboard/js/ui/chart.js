@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../core/view.js";
 import { range, theme, useStore } from "../core/store.js";
 
 /** How far back, and how far apart: [seconds, step, label]. */
-export const RANGES = [[60, 5, "1 min"], [600, 5, "10 min"], [3600, 60, "1 h"], [28800, 600, "8 h"], [86400, 1800, "24 h"]];
+const RANGES = [[60, 5, "1 min"], [600, 5, "10 min"], [3600, 60, "1 h"], [28800, 600, "8 h"], [86400, 1800, "24 h"]];
 
 /** The query that asks for samples of so many seconds. */
 export function ages(seconds, ...kinds) {
@@ -69,7 +69,7 @@ export function Chart({ title, unit, series, data, format, height = 180, steps =
 const TENTHS = [0.1, 0.2, 0.5], WHOLES = [];
 for (let power = 0; power < 13; power++) WHOLES.push(10 ** power, 2 * 10 ** power, 5 * 10 ** power);
 TENTHS.push(...WHOLES);
-export const COUNTS = WHOLES;
+
 export const BYTES = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 function options(box, series, format, height, steps) {
@@ -146,5 +146,5 @@ const DEPTH = [["Ready", "messages_ready", "--c4"], ["Unacked", "messages_unackn
 
 /** How many messages there are. */
 export function Depth({ of = {}, format, height }) {
-  return html`<${Chart} title="Messages" steps=${COUNTS} height=${height} format=${format} series=${DEPTH.map(([label, , color]) => ({ label, color }))} data=${together(levels, DEPTH.map(([, key]) => of[`${key}_details`]))} />`;
+  return html`<${Chart} title="Messages" steps=${WHOLES} height=${height} format=${format} series=${DEPTH.map(([label, , color]) => ({ label, color }))} data=${together(levels, DEPTH.map(([, key]) => of[`${key}_details`]))} />`;
 }

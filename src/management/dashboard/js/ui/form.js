@@ -50,7 +50,7 @@ function blank(field) {
 }
 const optionValue = (option) => (Array.isArray(option) ? option[0] : option);
 
-export function Field({ field, value, onChange }) {
+function Field({ field, value, onChange }) {
   const id = useId();
   const { type = "text", label, help, required, placeholder, options, suggest, rows = 4 } = field;
   const text = (event) => onChange(event.target.value);
