@@ -115,11 +115,9 @@ fn check(disk: &FakeDisk) -> Report {
 fn all(store: &Store, queue: u64) -> BTreeMap<u64, Vec<u8>> {
     let (mut all, mut from) = (BTreeMap::new(), 0);
     loop {
-        // Whoever looks for damage behind what can be read asks by himself.
         let wanted =
             Wanted { queue: QueueId(queue), from, messages: usize::MAX, bytes: usize::MAX };
-        let some = store.fetch(wanted);
-        let some = if from == 0 { some.unwrap() } else { some.unwrap_or_default() };
+        let some = store.fetch(wanted).unwrap();
         let Some(last) = some.last() else { return all };
         from = last.position + 1;
         all.extend(some.iter().map(|stored| (stored.position, body(stored))));
