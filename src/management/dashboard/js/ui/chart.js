@@ -51,7 +51,7 @@ export function Chart({ title, unit, series, data, format, height = 180, steps =
     uplot().then((UPlot) => {
       if (over || !box.current) return;
       plot.current = new UPlot(options(box.current, series, format, height, steps), latest.current, box.current);
-      watch = new ResizeObserver(([{ contentRect }]) => plot.current?.setSize({ width: contentRect.width, height }));
+      watch = new ResizeObserver(([{ contentRect }]) => plot.current?.setSize({ width: contentRect.width, height: contentRect.height }));
       watch.observe(box.current);
     });
     return () => { over = true; watch?.disconnect(); plot.current?.destroy(); plot.current = null; };
@@ -61,7 +61,7 @@ export function Chart({ title, unit, series, data, format, height = 180, steps =
   const flat = !data[0]?.length;
   return html`<figure class="chart">
     <figcaption><span><b>${title}</b>${unit && html` <small>${unit}</small>`}</span><ul>${series.map(({ label, color }, at) => html`<li key=${label}><i class="swatch" style=${{ background: `var(${color})` }}></i>${label} <span class="num">${format(data[at + 1]?.at(-1))}</span></li>`)}</ul></figcaption>
-    <div class="plot" ref=${box} role="img" aria-label="${title}: now ${now}" style=${{ height: `${height}px` }}>${flat && html`<span class="note">The first samples come within seconds.</span>`}</div>
+    <div class="plot" ref=${box} role="img" aria-label="${title}: now ${now}" style=${{ minHeight: `${height}px` }}>${flat && html`<span class="note">The first samples come within seconds.</span>`}</div>
   </figure>`;
 }
 
