@@ -72,6 +72,7 @@ test("a page can be used with keys alone", async () => {
   await page.keyboard.press("Tab");
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("k");
+  await page.locator("[role=combobox]:focus").waitFor();
   await page.keyboard.type("🐇abc");
   await page.getByRole("option", { name: "🐇abc" }).filter({ hasText: "queue" }).waitFor();
   assert.deepEqual(await dashboard.unfit(), []);

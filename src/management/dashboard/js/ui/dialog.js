@@ -1,5 +1,5 @@
 // Questions before something is destroyed, and notes of what was done.
-import { html, useEffect, useRef, useState } from "../core/view.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../core/view.js";
 import { useRoute } from "../core/route.js";
 import { store, useStore } from "../core/store.js";
 
@@ -40,7 +40,8 @@ function Notes() {
 
 function Dialog({ what }) {
   const element = useRef(null);
-  useEffect(() => {
+  // At once: what is typed next belongs into it.
+  useLayoutEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
     dialog.showModal();
