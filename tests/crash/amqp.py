@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "compat"))
 
-from amqpraw import FRAME_END, PROTOCOL_HEADER, decode_method, encode_frame, encode_method  # noqa: E402
+from amqpraw import (FRAME_END, PROTOCOL_HEADER, Typed, decode_header, decode_method, encode_frame,  # noqa: E402
+                     encode_header, encode_method)
 
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 FRAME_MAX = 131072
@@ -28,6 +29,8 @@ class Delivery(NamedTuple):
     id: str
     persistent: bool
     body: bytes
+    consumer: str = ""
+    properties: dict = {}                # `AnyProperties` reads them
 
 
 class Confirm(NamedTuple):
@@ -57,9 +60,19 @@ def publish(exchange, key, persistent, id, body, mandatory=False):
     exchange, key, id = exchange.encode(), key.encode(), id.encode()
     method = struct.pack(">HHHB", 60, 40, 0, len(exchange)) + exchange + bytes([len(key)]) + key + bytes([mandatory])
     header = struct.pack(">HHQHBB", 60, 0, len(body), MODE_AND_ID, 1 + persistent, len(id)) + id
+    return encode_frame(METHOD, 1, method) + with_body(header, body)
+
+
+def publish_with(exchange, key, properties, body):
+    """The same with any properties."""
+    method = encode_method("basic.publish", exchange=exchange, routing_key=key)
+    return encode_frame(METHOD, 1, method) + with_body(encode_header(properties, len(body)), body)
+
+
+def with_body(header, body):
     step = FRAME_MAX - 8
     pieces = (encode_frame(BODY, 1, body[at:at + step]) for at in range(0, len(body), step))
-    return encode_frame(METHOD, 1, method) + encode_frame(HEADER, 1, header) + b"".join(pieces)
+    return encode_frame(HEADER, 1, header) + b"".join(pieces)
 
 
 class Connection:
@@ -176,24 +189,27 @@ class Connection:
             self._method(payload)
         elif kind == HEADER:
             size, = struct.unpack_from(">Q", payload, 4)
-            flags, mode, length = struct.unpack_from(">HBB", payload, 12)
-            if flags != MODE_AND_ID:
-                raise ValueError(f"a message's properties are not those it was published with: {payload!r}")
-            id = payload[16:16 + length].decode("utf-8", "backslashreplace")
-            self.content += [id, mode == 2, size, []]
+            self.content += [size, [], *self._properties(payload)]
             self._content(b"")
         elif kind == BODY:
             self._content(payload)
 
+    def _properties(self, payload):
+        """A message's id, whether it is persistent, and what else is said of it."""
+        flags, mode, length = struct.unpack_from(">HBB", payload, 12)
+        if flags != MODE_AND_ID:
+            raise ValueError(f"a message's properties are not those it was published with: {payload!r}")
+        return payload[16:16 + length].decode("utf-8", "backslashreplace"), mode == 2, {}
+
     def _method(self, payload):
         which = struct.unpack_from(">HH", payload)
         if which == DELIVER:
-            tag, redelivered = struct.unpack_from(">QB", payload, 5 + payload[4])
-            self.content = [which, tag, redelivered]
+            end = 5 + payload[4]
+            self.content = [which, payload[5:end].decode(), *struct.unpack_from(">QB", payload, end)]
         elif which == GET_OK:
-            self.content = [which, *struct.unpack_from(">QB", payload, 4)]
+            self.content = [which, "", *struct.unpack_from(">QB", payload, 4)]
         elif which == RETURN:
-            self.content = [which, 0, 0]
+            self.content = [which, "", 0, 0]
         elif which in (ACK, NACK):
             tag, bits = struct.unpack_from(">QB", payload, 4)
             self.happened.append(Confirm(tag, bool(bits & 1), which == ACK))
@@ -206,13 +222,32 @@ class Connection:
             self.happened.append((name, fields))
 
     def _content(self, piece):
-        which, tag, redelivered, id, persistent, left, pieces = self.content
+        which, consumer, tag, redelivered, left, pieces, id, persistent, properties = self.content
         pieces.append(piece)
-        self.content[5] = left = left - len(piece)
+        self.content[4] = left = left - len(piece)
         if left > 0:
             return
         self.content = None
         if which == RETURN:
             self.happened.append(Returned(id))
         else:
-            self.happened.append(Delivery(tag, bool(redelivered), id, persistent, b"".join(pieces)))
+            body = b"".join(pieces)
+            self.happened.append(Delivery(tag, bool(redelivered), id, persistent, body, consumer, properties))
+
+
+class AnyProperties(Connection):
+    """A connection to which messages come with any properties."""
+
+    def _properties(self, payload):
+        _, properties = decode_header(payload)
+        properties = plain(properties)
+        return properties.get("message_id", ""), properties.get("delivery_mode") == 2, properties
+
+
+def plain(value):
+    """A field table's value without its types."""
+    if isinstance(value, Typed):
+        return plain(value.value)
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value

@@ -93,7 +93,7 @@ class Journal:
     def new_life(self):
         """The broker has been started, and what it has is known."""
         self.ended.clear()
-        self.frozen = False
+        self.frozen = self.stopped = False
         self.proven = 0                            # what was carried out before this tick is on disk
         self.transactions.clear()
         self.consumers = Counter()                 # of each queue: how many there were
@@ -208,6 +208,7 @@ class Journal:
     def all_lasted(self):
         """The broker has stopped in order: whatever was carried out is on disk."""
         self.proven = self.tick()
+        self.stopped = True
 
     # --- after a crash ----------------------------------------------------------------------------
 
@@ -225,14 +226,14 @@ class Journal:
                 copy.message.transaction = None
         self.new_life()
 
-    def dump(self, path, found):
+    def dump(self, path, found, afterlife):
         """Writes everything down for whoever looks for the reason."""
         queues = {queue: {
             "found, in order": [[each.id, each.redelivered] for each in found.get(queue, [])],
             "journal": [describe(copy) for copy in copies.values()],
         } for queue, copies in self.copies.items()}
         churned = {"now": self.churned.now, "pending": self.churned.pending, "did": self.churned.did}
-        story = {"faults": self.faults, "proven": self.proven, "churned": churned, "queues": queues}
+        story = {"faults": self.faults, "proven": self.proven, "churned": churned, "queues": queues, "afterlife": afterlife}
         path.write_text(json.dumps(story, indent=1, default=str))
 
 

@@ -15,9 +15,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import stage
+from afterlife import Afterlife
 from amqp import Connection
 from broker import Broken, Broker
 from churn import Churn
@@ -54,6 +56,7 @@ class World:
         self.options, self.dir = options, dir
         dir.mkdir(parents=True)
         self.journal = Journal()
+        self.afterlife = Afterlife(self.journal)
         self.broker, self.rounds, self.catalog = None, 0, None
         self.data = dir / "data"
 
@@ -118,9 +121,10 @@ def play(world, rng, round):
         world.start(rng)
         with Connection(world.broker.port()) as connection:
             stage.set_up(connection)
+            world.afterlife.set_up(connection)
     port = world.broker.port()
     busy = [threading.Thread(target=watched, args=(journal, each), daemon=True)
-            for each in clients(journal, rng, port, round)]
+            for each in clients(journal, rng, port, round) + world.afterlife.clients(rng, port, round)]
     for thread in busy:
         thread.start()
     load = rng.choice((rng.uniform(0.05, 0.4), rng.uniform(0.4, 1.3)))
@@ -140,13 +144,18 @@ def play(world, rng, round):
     counts = journal.counts
     world.start(rng)
     port = world.broker.port()
-    tally, found = verify(journal, port, rng)
+    with ThreadPoolExecutor(1) as aside:
+        own = random.Random(rng.getrandbits(64))
+        looking = aside.submit(world.afterlife.verify, port, own, f"r{round}", journal.stopped)
+        tally, found = verify(journal, port, rng)
+        letters = looking.result()
     if journal.faults:
-        journal.dump(world.dir / "journal.json", found)
+        journal.dump(world.dir / "journal.json", found, world.afterlife.story())
     did = ", ".join(f"{count} {what}" for what, count in counts.items())
     return (f"{load:.2f} s ({mode}), {how}: {did}; back after {world.broker.took * 1000:.0f} ms: "
             f"{tally.there} there, {tally.acked_but_back} acked ones among them, "
-            f"{tally.unconfirmed_but_there} unconfirmed ones"), Counter(counts) + Counter(tally._asdict())
+            f"{tally.unconfirmed_but_there} unconfirmed ones; {letters.there} letters of {letters.promised} promised, "
+            f"seen to in {letters.took:.2f} s"), Counter(counts, letters=letters.there) + Counter(tally._asdict())
 
 
 def run(make_world, options):
@@ -172,7 +181,7 @@ def run(make_world, options):
             except Exception as error:  # whatever goes wrong with one round, the others are played
                 line = f"{type(error).__name__}: {error}"
                 world.journal.fault(line)
-                world.journal.dump(world.dir / "journal.json", {})
+                world.journal.dump(world.dir / "journal.json", {}, world.afterlife.story())
             faults = world.journal.faults
             print(f"round {round} {'FAILED' if faults else 'ok'}: {line}", flush=True)
             if not faults:
