@@ -52,6 +52,8 @@ test("pages, order, filter and columns are kept in the address", async () => {
   await page.getByText("Columns").click();
   await page.getByLabel("Memory").check();
   await page.getByRole("columnheader", { name: "Memory" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Memory").waitFor({ state: "hidden" });
   const address = page.url();
   assert.match(address, /sort=ready/);
   assert.match(address, /cols=[^&]*memory/);

@@ -80,6 +80,8 @@ function Fits({ vhost, pattern, apply }) {
   }, [pattern]);
   const seen = usePoll((signal) => Promise.all(ALSO[apply].map((what) => get(`${what}/${path`${vhost}`}`, { page: 1, page_size: SHOWN, name: settled, use_regex: "true", columns: "name,type", disable_stats: "true" }, { signal }))), [vhost, settled, apply], { every: 0, on: Boolean(settled) });
   if (!settled || !seen.data) return html`<p class="note full">What it fits is shown here while you type.</p>`;
+  // The broker filters by name; of one type there may be fewer.
+  const most = apply === "classic_queues" || apply === "quorum_queues" || apply === "streams" ? "at most " : "";
   const right = (item) => apply !== "classic_queues" && apply !== "quorum_queues" ? true : item.type === apply.replace("_queues", "");
-  return html`<div class="fits full" aria-live="polite">${seen.data.map((found, at) => html`<div key=${at}><b>${plural(found.filtered_count, ALSO[apply][at].slice(0, -1))} of ${whole(found.total_count)}</b> <span class="tags">${found.items.filter(right).map((each) => html`<${Badge} key=${each.name}>${each.name || "(default)"}</>`)}${found.filtered_count > SHOWN ? "…" : ""}</span></div>`)}</div>`;
+  return html`<div class="fits full" aria-live="polite">${seen.data.map((found, at) => html`<div key=${at}><b>${most}${plural(found.filtered_count, ALSO[apply][at].slice(0, -1))} of ${whole(found.total_count)}</b> <span class="tags">${found.items.filter(right).map((each) => html`<${Badge} key=${each.name}>${each.name || "(default)"}</>`)}${found.filtered_count > SHOWN ? "…" : ""}</span></div>`)}</div>`;
 }

@@ -105,7 +105,14 @@ function Columns({ all, cols }) {
     const standard = all.every((column) => column.always || shown.has(column.id) === !column.off);
     setQuery({ cols: standard ? undefined : all.filter((column) => shown.has(column.id)).map((column) => column.id).join(".") });
   };
-  return html`<details class="menu"><summary class="button">Columns</summary><div class="menu-body">
+  const self = useRef(null);
+  // As other menus it goes when something else is touched, or with Escape.
+  useEffect(() => {
+    const shut = (event) => { if (event.type === "keydown" ? event.key === "Escape" : !self.current.contains(event.target)) self.current.open = false; };
+    for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, shut);
+    return () => { for (const kind of ["pointerdown", "keydown"]) removeEventListener(kind, shut); };
+  }, []);
+  return html`<details class="menu" ref=${self}><summary class="button">Columns</summary><div class="menu-body">
     ${all.filter((column) => !column.always).map((column) => html`<label key=${column.id} title=${column.title}><input type="checkbox" checked=${shown.has(column.id)} onChange=${() => turn(column.id)} />${column.label}</label>`)}
   </div></details>`;
 }
