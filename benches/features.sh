@@ -19,6 +19,11 @@ for _ in 1 2 3; do
   plain=$(cpu) priority=$(cpu --queue-arg x-max-priority=10)
   echo "1 KiB, ack each: plain $plain µs, x-max-priority 10 $priority µs, ratio $(jq -n "$priority / $plain")"
 done
+for _ in 1 2 3; do
+  shared=(--queues 16 --consumers 16 --spread --routing-keys 64)
+  direct=$(cpu "${shared[@]}" --exchange-type direct) hash=$(cpu "${shared[@]}" --exchange-type x-consistent-hash)
+  echo "1 KiB over 16 queues: direct $direct µs, x-consistent-hash $hash µs, ratio $(jq -n "$hash / $direct")"
+done
 
 "$perf" perf --uri "$uri" --pid "$pid" --json --quiet --duration 20 --idle-queues 10000 > /dev/null &
 until [ "$(curl -s -u guest:guest "localhost:$http/api/overview" | jq .object_totals.queues)" -ge 10000 ]; do sleep 0.2; done

@@ -78,6 +78,10 @@ pub struct PerfArgs {
     #[arg(long, value_name = "N", help_heading = "Publishing")]
     pub max_backlog: Option<u64>,
 
+    /// Each publisher rotates over all queues, instead of having one
+    #[arg(long, help_heading = "Publishing")]
+    pub spread: bool,
+
     /// Messages a consumer may hold unacknowledged; 0 is no limit
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Consuming")]
     pub prefetch: u16,
@@ -118,7 +122,7 @@ pub struct PerfArgs {
     pub quiet: bool,
 }
 
-/// The exchange types that every broker has.
+/// Exchange types: those that every broker has, and one that shares out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExchangeType {
     /// The routing key is the binding's.
@@ -129,6 +133,9 @@ pub enum ExchangeType {
     Topic,
     /// The headers match.
     Headers,
+    /// The routing key's hash picks one queue of all.
+    #[value(name = "x-consistent-hash")]
+    ConsistentHash,
 }
 
 impl ExchangeType {
@@ -139,6 +146,7 @@ impl ExchangeType {
             Self::Fanout => "fanout",
             Self::Topic => "topic",
             Self::Headers => "headers",
+            Self::ConsistentHash => "x-consistent-hash",
         }
     }
 }
@@ -176,6 +184,12 @@ impl PerfArgs {
             "--ack {} would wait for more messages than --prefetch {} lets come",
             self.ack,
             self.prefetch
+        );
+        let shared_out = self.spread || self.exchange_type == Some(ExchangeType::ConsistentHash);
+        ensure!(
+            !shared_out || self.consumers == 0 || self.consumers >= self.queues,
+            "messages that are spread over {} queues need a consumer for each",
+            self.queues
         );
         ensure!(
             self.queue_arg.iter().all(|arg| arg.contains('=')),

@@ -16,6 +16,8 @@ pub(super) struct Topology {
     exchange: Option<(ExchangeType, String)>,
     keys: usize,
     extra_bindings: usize,
+    /// Publishers rotate over the queues.
+    spread: bool,
 }
 
 /// How a message is addressed.
@@ -39,6 +41,7 @@ impl Topology {
             exchange: args.exchange_type.map(|kind| (kind, name.clone())),
             keys: args.routing_keys,
             extra_bindings: args.extra_bindings,
+            spread: args.spread,
         }
     }
 
@@ -53,6 +56,8 @@ impl Topology {
         let consumed = consumers.min(self.queues);
         match self.exchange {
             Some((ExchangeType::Fanout, _)) => consumed as u64,
+            Some((ExchangeType::ConsistentHash, _)) => (consumed == self.queues).into(),
+            None | Some(_) if self.spread => (consumed == self.queues).into(),
             None
             | Some((ExchangeType::Direct | ExchangeType::Topic | ExchangeType::Headers, _)) => {
                 (n % self.queues < consumed).into()
@@ -62,7 +67,9 @@ impl Topology {
 
     /// The addresses that publisher `n` rotates over.
     pub(super) fn addresses(&self, n: usize) -> Vec<Address> {
-        (0..self.keys).map(|key| self.address(n % self.queues, key)).collect()
+        let queues = if self.spread { self.queues } else { 1 };
+        let all = |key| (n..n + queues).map(move |n| self.address(n % self.queues, key));
+        (0..self.keys).flat_map(all).collect()
     }
 
     fn address(&self, queue: usize, key: usize) -> Address {
@@ -142,6 +149,8 @@ impl Topology {
                 .collect(),
             ExchangeType::Topic => vec![bind(queue, &format!("perf.{place}.*"), Table::default())],
             ExchangeType::Fanout => vec![bind(queue, "", Table::default())],
+            // The binding's key is its weight.
+            ExchangeType::ConsistentHash => vec![bind(queue, "1", Table::default())],
             ExchangeType::Headers => {
                 let wanted = TableBuilder::new().with("x-match", Value::Text(b"all"));
                 vec![bind(queue, "", wanted.with("queue", Value::Text(place.as_bytes())).build())]
@@ -233,6 +242,10 @@ mod tests {
         assert_eq!([1, 10, 20].map(|consumers| fanout.copies(0, consumers)), [1, 10, 10]);
         let plain = topology("--queues 2");
         assert_eq!([0, 1, 2].map(|publisher| plain.copies(publisher, 1)), [1, 0, 1]);
+        let spread = topology("--queues 2 --spread");
+        assert_eq!([1, 2].map(|consumers| spread.copies(0, consumers)), [0, 1]);
+        let keys = spread.addresses(1).into_iter().map(|address| address.routing_key);
+        assert_eq!(keys.collect::<Vec<_>>(), ["warren-perf-1", "warren-perf-0"]);
     }
 
     #[test]
