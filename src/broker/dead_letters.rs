@@ -39,6 +39,11 @@ impl DeadLetters {
         self.bell.notify_one();
     }
 
+    /// Nobody takes any more: they stay where they are, and come back with a restart.
+    pub fn forget(&self) {
+        self.waiting.lock().clear();
+    }
+
     /// Takes dead messages on their way for as long as the broker lives.
     pub async fn run(&self, now: impl Fn() -> u64) {
         loop {

@@ -334,6 +334,12 @@ impl Queue {
         self.rules.as_ref().is_some_and(|rules| rules.paused)
     }
 
+    /// Whether a message failed more often than it may.
+    fn is_worn_out(&self, entry: &Entry) -> bool {
+        let limit = self.rules.as_ref().and_then(|rules| rules.settings.delivery_limit);
+        limit.is_some_and(|limit| entry.deliveries.failed() > limit)
+    }
+
     /// Puts a message back, unless it came back too often or its time is over.
     pub(super) fn put_back_by_rules(
         &mut self,
@@ -341,11 +347,10 @@ impl Queue {
         why: Return,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(rules) = &mut self.rules else { return self.ready.put_back(entry) };
-        let limit = rules.settings.delivery_limit;
-        if limit.is_some_and(|limit| entry.deliveries.failed() > limit) {
+        if self.is_worn_out(&entry) {
             return self.dies(entry, Death::DeliveryLimit, effects);
         }
+        let Some(rules) = &mut self.rules else { return self.ready.put_back(entry) };
         if let Some(retry) = rules.settings.retry.filter(|retry| retry.covers(why)) {
             return self.delay(entry, retry, effects);
         }
@@ -449,6 +454,12 @@ impl Queue {
         let Some(entry) = self.goes_on_waiting(entry, effects) else {
             return self.ready.pass(position);
         };
+        // It came back once too often, and a crash came before it could be dead-lettered.
+        if self.is_worn_out(&entry) {
+            self.ready.pass(position);
+            self.ready.leaves_disk(1, entry.message.body_len() as u64);
+            return self.dies(entry, Death::DeliveryLimit, effects);
+        }
         if let Some(rules) = &mut self.rules {
             let apart = self.ready.level(&entry.message) > 0;
             if entry.due != NEVER && !apart {

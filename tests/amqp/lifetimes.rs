@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
     BasicRejectOptions, ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -11,7 +11,7 @@ use lapin::{BasicProperties, Channel, Consumer};
 use warren::broker::live_queue::Peek;
 use warren::queue::peek::Standing;
 
-use crate::support::{TestBroker, eventually};
+use crate::support::{Payload, TestBroker, eventually};
 
 fn table(arguments: &[(&str, AMQPValue)]) -> FieldTable {
     let mut table = FieldTable::default();
@@ -295,6 +295,47 @@ fn a_lifetime_goes_on_over_a_restart() {
     broker.restart();
     eventually("all have died of old age", || broker.counts("dead").ready == 6);
     assert_eq!((broker.counts("q").ready, broker.counts("own").ready), (0, 0));
+}
+
+/// Its dead letters, which nobody takes any more, must not keep the store from being closed.
+#[test]
+fn what_dies_while_clients_leave_keeps_nothing_from_being_written() {
+    let mut broker = TestBroker::start();
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        let arguments = [
+            ("x-message-ttl", number(50)),
+            ("x-dead-letter-exchange", text("")),
+            ("x-dead-letter-routing-key", text("dead")),
+        ];
+        declare(&channel, "dead", &[]).await;
+        declare(&channel, "q", &arguments).await;
+        declare(&channel, "watch", &arguments[..1]).await;
+        declare(&channel, "plain", &[]).await;
+    });
+    let mut holder = broker.client();
+    holder.consume("q");
+    broker.with_lapin(async |connection| {
+        let channel = connection.create_channel().await.expect("it works");
+        confirms(&channel).await;
+        publish(&channel, "q", 1, None).await;
+        publish(&channel, "watch", 1, None).await;
+        eventually("what is held is too old", || broker.counts("watch").ready == 0);
+        publish(&channel, "plain", 1, None).await;
+        let got = channel.basic_get("plain".into(), BasicGetOptions::default()).await;
+        let got = got.expect("it works").expect("there is one");
+        got.delivery.ack(BasicAckOptions::default()).await.expect("it works");
+        eventually("it is gone", || broker.counts("plain").unacked == 0);
+    });
+    holder.delivery();
+    let leaves = std::thread::spawn(move || {
+        holder.expect(0, 10, 50);
+        holder.method(0, &Payload::method(10, 51));
+    });
+    broker.restart();
+    leaves.join().expect("it was told");
+    assert_eq!(broker.counts("plain").ready, 0, "it was acked");
+    eventually("it was too old", || broker.counts("dead").ready == 1);
 }
 
 #[test]

@@ -31,6 +31,28 @@ fn mortal(expiration: Option<u64>, priority: u8) -> Message {
     })
 }
 
+#[test]
+fn what_had_failed_too_often_before_a_crash_dies_when_it_is_read() {
+    let away = Away { from: 0, count: 2, body_bytes: 8 };
+    let mut queue = Queue::stored(ROOMY, away, 2);
+    let mut effects = Vec::new();
+    let settings = Settings { delivery_limit: Some(1), ..Settings::default() };
+    queue.apply(Command::Configure(Box::new(settings)), &mut effects);
+    queue.refill(&mut effects);
+    let failed = |position, times| {
+        let entry = stored(position, mortal(None, 0));
+        let deliveries = (0..times).fold(entry.deliveries, |before, _| before.again(true));
+        Entry { deliveries, ..entry }
+    };
+    let entries = vec![failed(0, 2), failed(1, 1)];
+    queue.apply(Command::Fetched { round: 0, entries }, &mut effects);
+    assert_eq!((queue.ready(), queue.counters().exhausted), (1, 1));
+    assert!(queue.fetch(true, &mut effects).is_some());
+    let gone = |first, why| Effect::Gone { first, count: 1, why };
+    let expected = [gone(0, Death::DeliveryLimit.departure()), gone(1, Departure::Acknowledged)];
+    assert_eq!(effects[1..], expected);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish {
