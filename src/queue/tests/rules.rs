@@ -53,6 +53,25 @@ fn what_had_failed_too_often_before_a_crash_dies_when_it_is_read() {
     assert_eq!(effects[1..], expected);
 }
 
+#[test]
+fn time_that_goes_back_makes_nothing_live_longer() {
+    let (mut queue, mut effects) = (Queue::in_memory(), Vec::new());
+    let settings = Settings { message_ttl: Some(1000), ..Settings::default() };
+    queue.apply(Command::Configure(Box::new(settings)), &mut effects);
+    queue.apply(Command::Tick(10_000), &mut effects);
+    queue.apply(Command::Publish(mortal(None, 0)), &mut effects);
+    for (now, ready) in [(5_000, 1), (10_900, 1), (0, 1), (11_000 + GRAIN, 0), (3_000, 0)] {
+        queue.apply(Command::Tick(now), &mut effects);
+        assert_eq!(queue.ready(), ready, "at {now}");
+    }
+    // What comes while the clock is behind lives as long as it should, by the time that was.
+    queue.apply(Command::Publish(mortal(None, 0)), &mut effects);
+    queue.apply(Command::Tick(11_900), &mut effects);
+    assert_eq!(queue.ready(), 1);
+    queue.apply(Command::Tick(12_000 + 2 * GRAIN), &mut effects);
+    assert_eq!(queue.ready(), 0);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Publish {
