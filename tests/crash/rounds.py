@@ -146,7 +146,7 @@ def play(world, rng, round):
     port = world.broker.port()
     with ThreadPoolExecutor(1) as aside:
         own = random.Random(rng.getrandbits(64))
-        looking = aside.submit(world.afterlife.verify, port, own, f"r{round}", journal.stopped)
+        looking = aside.submit(world.afterlife.verify, port, own, round, journal.stopped)
         tally, found = verify(journal, port, rng)
         letters = looking.result()
     if journal.faults:
