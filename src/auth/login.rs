@@ -1,11 +1,11 @@
 //! Who comes in: a SASL response, or a name and a password, checked.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use super::Auth;
 use super::attempts::{Attempts, Source};
+use super::backend::{Attempt, Principal};
 use super::sasl::{self, BadResponse, Login};
-use super::{Auth, User};
 use crate::config::{ExternalLogin, Mechanism, PasswordHashing};
 
 /// Where somebody comes from.
@@ -48,6 +48,31 @@ pub enum Refused {
     /// A certificate without the name that was to be the user's.
     #[error("the client's certificate does not name a user")]
     NamelessCertificate,
+    /// A backend other than the accounts said no.
+    #[error("user '{user}' - {backend}: {why}")]
+    ByBackend {
+        /// Which.
+        backend: &'static str,
+        /// Who they said they are.
+        user: String,
+        /// What it said.
+        why: String,
+    },
+    /// A backend could not be asked.
+    #[error("no answer: {0}")]
+    Unanswered(String),
+}
+
+impl Refused {
+    /// A backend's refusal.
+    pub(super) fn by(backend: &'static str, user: &str, why: impl Into<String>) -> Self {
+        Self::ByBackend { backend, user: user.into(), why: why.into() }
+    }
+
+    /// Whether it would be the same the next time.
+    pub(super) fn is_final(&self) -> bool {
+        !matches!(self, Self::Unanswered(_))
+    }
 }
 
 impl Origin {
@@ -75,7 +100,7 @@ impl Auth {
         mechanism: &str,
         response: &[u8],
         origin: &Origin,
-    ) -> Result<Arc<User>, Refused> {
+    ) -> Result<Principal, Refused> {
         match sasl::read(self.offered(origin), mechanism, response) {
             Ok(Login::Password { user, password }) => {
                 self.check_password(&String::from_utf8_lossy(user), password, origin)
@@ -98,16 +123,8 @@ impl Auth {
         name: &str,
         password: &[u8],
         origin: &Origin,
-    ) -> Result<Arc<User>, Refused> {
-        let known = self.user(name).filter(|user| !user.password.is_none());
-        // A user that does not exist costs as much time as one with another password.
-        let hash = known.as_ref().map_or(&self.hash_of_nobody, |user| &user.password);
-        let right = hash.is_of(password) && !password.is_empty() && known.is_some();
-        let checked = if right {
-            self.let_in(name, origin)
-        } else {
-            Err(Refused::InvalidCredentials(name.into()))
-        };
+    ) -> Result<Principal, Refused> {
+        let checked = self.admit(&Attempt { name, password: Some(password), origin });
         self.counted(name, origin, checked)
     }
 
@@ -122,23 +139,26 @@ impl Auth {
         name.filter(|name| !name.is_empty())
     }
 
-    /// Somebody who has shown that they are this user.
-    fn let_in(&self, name: &str, origin: &Origin) -> Result<Arc<User>, Refused> {
-        let unknown = || Refused::InvalidCredentials(name.into());
-        let user = self.user(name).ok_or_else(unknown)?;
-        let loopback = origin.address.to_canonical().is_loopback();
-        if self.loopback_only.contains(&user.name) && !loopback {
-            return Err(Refused::NotLoopback(name.into()));
+    /// Somebody of whom somebody else has made sure that they are this user.
+    fn let_in(&self, name: &str, origin: &Origin) -> Result<Principal, Refused> {
+        self.admit(&Attempt { name, password: None, origin })
+    }
+
+    fn admit(&self, attempt: &Attempt<'_>) -> Result<Principal, Refused> {
+        let principal = self.chain.admit(attempt)?;
+        let is_near = attempt.origin.address.to_canonical().is_loopback();
+        if self.loopback_only.contains(&principal.name) && !is_near {
+            return Err(Refused::NotLoopback(principal.name.to_string()));
         }
-        Ok(user)
+        Ok(principal)
     }
 
     fn counted(
         &self,
         name: &str,
         origin: &Origin,
-        result: Result<Arc<User>, Refused>,
-    ) -> Result<Arc<User>, Refused> {
+        result: Result<Principal, Refused>,
+    ) -> Result<Principal, Refused> {
         let (protocol, address) = (origin.protocol, origin.address);
         let source = Source { protocol, address, user: name.into() };
         self.attempts.count(source, result.is_ok());
@@ -161,8 +181,7 @@ impl Auth {
         self.attempts.forget();
     }
 
-    /// Whether checking a password takes so long that others should not have to wait for it.
-    pub fn is_slow(&self) -> bool {
+    pub(super) fn hashes_slowly(&self) -> bool {
         self.config.password_hashing == PasswordHashing::Argon2id
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
-use super::access::{Access, Right};
+use super::access::{Access, Denied, Right};
 use super::deduplication::Firsts;
 use super::exchange_traffic::Tally;
 use super::firehose::{self, Passing, Sight};
@@ -54,6 +54,8 @@ pub struct Publisher {
     /// Messages that wait for their turn, or had it, and were the first of their kind; few exchanges
     /// look for duplicates.
     firsts: Option<Box<Firsts>>,
+    /// What is published has been permitted before, as a part of a transaction.
+    permitted: bool,
     /// The last number that exchanges which go by chance were given.
     chance: u64,
     /// Whose it is; `None`: somebody's over HTTP.
@@ -122,22 +124,25 @@ impl Publisher {
             position: LogPosition::default(),
             together: None,
             firsts: None,
+            permitted: false,
             chance: rand::random(),
             connection: None,
         }
     }
 
-    /// What is published from now until [`Self::commit`] counts only together. Nothing may wait
-    /// for its turn.
+    /// What is published from now until [`Self::commit`] counts only together, and was checked
+    /// before ([`Self::check`]). Nothing may wait for its turn.
     pub fn begin(&mut self, together: Option<Together>) {
         debug_assert!(self.is_empty(), "what came before is not a part of it");
         self.together = together;
+        self.permitted = true;
     }
 
     /// Gives every queue with waiting messages its turn, and everything since [`Self::begin`]
     /// counts. Returns the log position that makes it safe.
     pub fn commit(&mut self) -> LogPosition {
         let position = self.flush();
+        self.permitted = false;
         let Some(together) = self.together.take() else { return position };
         let safe_at = together.commit();
         self.firsts.take().map_or(safe_at, |firsts| firsts.settle(safe_at))
@@ -148,9 +153,14 @@ impl Publisher {
         self.together.as_ref()
     }
 
-    /// Routes a message and puts it in line for its queues.
+    /// Routes a message and puts it in line for its queues. If it has to be asked whether it may
+    /// be published, it comes back.
     #[inline]
-    pub fn publish(&mut self, message: Message, how: Addressing<'_>) -> Result<Reached, Fault> {
+    pub fn publish(
+        &mut self,
+        message: Message,
+        how: Addressing<'_>,
+    ) -> Result<Reached, Denied<Message>> {
         if self.vhost.version() != self.version || !self.access.is_current() {
             self.forget_routes();
         }
@@ -170,7 +180,8 @@ impl Publisher {
     /// Shows a message on the firehose that is about to be published.
     #[cold]
     fn show(&mut self, message: &Message, how: Addressing<'_>) {
-        if firehose::is_shown(message) {
+        // What may not be published, or may not be yet, was not published.
+        if firehose::is_shown(message) || self.permit(message, how).is_err() {
             return;
         }
         let exchange = erlang_term::text(message.exchange());
@@ -197,7 +208,7 @@ impl Publisher {
         &mut self,
         message: Message,
         how: Addressing<'_>,
-    ) -> Result<Reached, Fault> {
+    ) -> Result<Reached, Denied<Message>> {
         if how.more_keys.is_empty()
             && let Some(route) = self.routes.get(message.names())
         {
@@ -205,8 +216,10 @@ impl Publisher {
             self.last = Some((message.names().into(), route.clone()));
             return Ok(self.push(message, &route));
         }
+        if let Err(denied) = self.permit(&message, how) {
+            return Err(denied.with(message));
+        }
         if let Some(address) = reply_address(&message) {
-            self.access.check_publish("")?;
             let taken = self.reply_tos.deliver(address, &message);
             return Ok(if taken { Reached::Queues } else { Reached::Nobody });
         }
@@ -238,12 +251,29 @@ impl Publisher {
     }
 
     /// Whether a message may be published to its exchange, without publishing it (for tx).
-    pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Fault> {
-        if reply_address(message).is_some() {
-            self.access.check_publish("")
-        } else {
-            self.find(message, how, &mut JustAsking).map(|_| ())
+    pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Denied> {
+        self.permit(message, how)?;
+        if reply_address(message).is_none() {
+            self.find(message, how, &mut JustAsking)?;
         }
+        Ok(())
+    }
+
+    /// Whether the user may publish a message.
+    fn permit(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Denied> {
+        if self.permitted {
+            return Ok(());
+        }
+        let exchange = erlang_term::text(message.exchange());
+        self.access.check_publish(&exchange)?;
+        if self.access.has_topic_permissions()
+            && self.vhost.look(|topology| topology.kind_of(&exchange)) == Some(Kind::Topic)
+        {
+            for key in [message.routing_key()].iter().chain(how.more_keys) {
+                self.access.check_topic(Right::Write, &exchange, &erlang_term::text(key))?;
+            }
+        }
+        Ok(())
     }
 
     fn find(
@@ -253,16 +283,8 @@ impl Publisher {
         stations: &mut dyn Stations,
     ) -> Result<Found, Fault> {
         let exchange = erlang_term::text(message.exchange());
-        self.access.check_publish(&exchange)?;
         let mut keys = vec![message.routing_key()];
         keys.extend_from_slice(how.more_keys);
-        if self.access.has_topic_permissions()
-            && self.vhost.look(|topology| topology.kind_of(&exchange)) == Some(Kind::Topic)
-        {
-            for key in &keys {
-                self.access.check_topic(Right::Write, &exchange, &erlang_term::text(key))?;
-            }
-        }
         self.chance = next_chance(self.chance);
         let (headers, properties) = (how.headers, message.header());
         let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };

@@ -50,6 +50,17 @@ impl State {
         channel.consumers.values().map(|consumer| Arc::clone(&consumer.queue)).collect()
     }
 
+    /// All consumers: their channel, their name, and where they consume.
+    pub fn consumers(&self) -> Vec<(u16, ConsumerTag, Arc<LiveQueue>)> {
+        let of_channel = |(number, channel): (&u16, &Box<ChannelState>)| {
+            let consumers = channel.consumers.iter();
+            let named =
+                consumers.map(|(tag, each)| (*number, tag.clone(), Arc::clone(&each.queue)));
+            named.collect::<Vec<_>>()
+        };
+        self.channels.iter().flat_map(of_channel).collect()
+    }
+
     /// basic.get found nothing.
     pub fn fetched_nothing(&mut self, number: u16) {
         if let Some(channel) = self.channel(number) {
