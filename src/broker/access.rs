@@ -121,15 +121,20 @@ impl Access {
         &self.principal
     }
 
-    /// Whether nobody's permissions changed since this was last looked up.
+    /// Whether nobody's permissions changed since a version of the accounts.
     #[inline]
-    pub fn is_current(&self) -> bool {
-        self.version == self.auth.version()
+    pub fn is_still(&self, version: u64) -> bool {
+        version == self.auth.version()
+    }
+
+    /// The version of the accounts that this knows.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// Takes note of what changed.
     pub fn refresh(&mut self) {
-        if !self.is_current() {
+        if !self.is_still(self.version) {
             self.look_up();
         }
     }
@@ -256,17 +261,16 @@ impl Access {
     }
 
     /// Forgets all answers: they are asked for again.
-    pub fn forget_answers(&mut self) {
+    pub(super) fn forget_answers(&mut self) {
         if let Some(elsewhere) = &mut self.elsewhere {
             elsewhere.answers.clear();
             elsewhere.good_until = None;
         }
-        // Routes that were found are forgotten too.
-        self.version = u64::MAX;
+        self.look_up();
     }
 
     /// The user has a new secret, which may say something else.
-    pub fn renew(&mut self, principal: Arc<Principal>) {
+    pub(super) fn renew(&mut self, principal: Arc<Principal>) {
         self.principal = principal;
         self.forget_answers();
     }

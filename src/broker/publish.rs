@@ -14,6 +14,7 @@ use super::notices::Notice;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::stations::Taps;
 use super::vhost::Vhost;
+use crate::auth::Principal;
 use crate::message::Message;
 use crate::names::{ConnectionId, LogPosition, QueueId};
 use crate::protocol::fault::Fault;
@@ -37,6 +38,9 @@ pub struct Publisher {
     /// What its user may do; routes are remembered as long as that stays the same.
     pub access: Access,
     version: u64,
+    /// The version of the accounts that routes are remembered of. Not `access`'s own: that takes
+    /// note of a change whatever is asked, also by others than this.
+    accounts_version: u64,
     /// Exchange and routing key, as two short strings → where that leads.
     routes: FxHashMap<Box<[u8]>, Route>,
     /// The route of the last message, which is usually the next one's too.
@@ -110,11 +114,13 @@ impl Publisher {
     /// A way into the queues of a vhost.
     pub fn new(vhost: Arc<Vhost>, reply_tos: Arc<ReplyTos>, access: Access) -> Self {
         let version = vhost.version();
+        let accounts_version = access.version();
         Self {
             vhost,
             reply_tos,
             access,
             version,
+            accounts_version,
             routes: FxHashMap::default(),
             last: None,
             targets: Vec::new(),
@@ -161,7 +167,7 @@ impl Publisher {
         message: Message,
         how: Addressing<'_>,
     ) -> Result<Reached, Denied<Message>> {
-        if self.vhost.version() != self.version || !self.access.is_current() {
+        if self.vhost.version() != self.version || !self.access.is_still(self.accounts_version) {
             self.forget_routes();
         }
         if self.vhost.traced.load(Ordering::Relaxed) {
@@ -338,6 +344,18 @@ impl Publisher {
         offered.is_ok()
     }
 
+    /// What its user may do was asked some time ago, and is asked again from now on.
+    pub fn forget_answers(&mut self) {
+        self.access.forget_answers();
+        self.accounts_version = u64::MAX;
+    }
+
+    /// Its user has a new secret, which may say something else.
+    pub fn renew(&mut self, principal: Arc<Principal>) {
+        self.access.renew(principal);
+        self.accounts_version = u64::MAX;
+    }
+
     /// Gives every queue with waiting messages its turn. Returns the log position that makes
     /// them all safe.
     pub fn flush(&mut self) -> LogPosition {
@@ -389,6 +407,7 @@ impl Publisher {
         self.give_turns();
         self.version = self.vhost.version();
         self.access.refresh();
+        self.accounts_version = self.access.version();
         self.last = None;
         self.routes.clear();
         self.targets.clear();

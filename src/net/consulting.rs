@@ -195,7 +195,7 @@ impl Session {
         let principal = Arc::new(principal);
         self.principal = Some(Arc::clone(&principal));
         if let Some(publisher) = &mut self.publisher {
-            publisher.access.renew(principal);
+            publisher.renew(principal);
             match publisher.access.check_vhost() {
                 Err(Denied::Refused(fault)) => return Err(fault),
                 // Where secrets expire, nobody has to be asked.
@@ -265,7 +265,7 @@ impl Session {
             && let Some(publisher) = &mut self.publisher
             && publisher.access.good_until().is_some_and(|until| until <= Instant::now().into_std())
         {
-            publisher.access.forget_answers();
+            publisher.forget_answers();
         }
         self.set_recheck();
     }
