@@ -148,9 +148,10 @@ impl Keys {
             }
             found.tried = Some(now);
         }
+        let begun = Instant::now();
         let fetched = self.fetch();
         // The time that it took is no time between two looks.
-        self.found.lock().tried = Some(Instant::now());
+        self.found.lock().tried = Some(now + begun.elapsed());
         let keys = fetched.inspect_err(|why| {
             tracing::warn!("cannot get the keys of OAuth 2 tokens: {why}");
         })?;
