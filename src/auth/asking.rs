@@ -45,11 +45,6 @@ impl Asking {
 }
 
 impl Auth {
-    /// Whether checking who somebody is may take so long that others should not have to wait.
-    pub fn is_slow(&self) -> bool {
-        self.hashes_slowly() || !self.chain.is_internal()
-    }
-
     /// [`Self::log_in`] on a thread for blocking work.
     pub async fn log_in_slowly(
         self: Arc<Self>,
@@ -62,13 +57,16 @@ impl Auth {
         self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Unanswered(too_late())))
     }
 
-    /// [`Self::check_password`] on a thread for blocking work.
+    /// [`Self::check_password`], on a thread for blocking work unless nobody has to be waited for.
     pub async fn check_password_slowly(
         self: Arc<Self>,
         name: String,
         password: Vec<u8>,
         origin: Origin,
     ) -> Result<Principal, Refused> {
+        if let Some(checked) = self.check_password_at_once(&name, &password, &origin) {
+            return checked;
+        }
         let auth = Arc::clone(&self);
         let ask = move || auth.check_password(&name, &password, &origin);
         self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Unanswered(too_late())))

@@ -55,26 +55,36 @@ impl Chain {
         // One cache for each backend, however often it stands in the chain.
         let cached_authn = cached(authn);
         let cached_authz = if authn == authz { cached_authn.clone() } else { cached(authz) };
+        let of = |kind, cached: &Option<Arc<dyn Backend>>| {
+            if kind == BackendKind::Cache { cached.clone() } else { single(kind) }
+        };
         let links = config.backends.iter().filter_map(|choice| {
-            Some(Link {
-                authn: match choice.authn {
-                    BackendKind::Cache => cached_authn.clone()?,
-                    kind => single(kind)?,
-                },
-                authz: match choice.authz {
-                    BackendKind::Cache => cached_authz.clone()?,
-                    kind => single(kind)?,
-                },
-            })
+            let (authn, authz) =
+                (of(choice.authn, &cached_authn)?, of(choice.authz, &cached_authz)?);
+            Some(Link { authn, authz })
         });
         let links = links.collect();
         Self { links, internal }
     }
 
-    /// Whether nobody is asked but the broker's own accounts.
-    pub(super) fn is_internal(&self) -> bool {
-        let internal = |backend| Arc::ptr_eq(backend, &self.internal);
-        self.links.iter().all(|link| internal(&link.authn) && internal(&link.authz))
+    /// The same as [`Self::admit`] if the broker's own accounts know, and nobody stands before
+    /// them; `None`: others have to be asked.
+    pub(super) fn admit_at_once(
+        &self,
+        attempt: &Attempt<'_>,
+    ) -> Option<Result<Principal, Refused>> {
+        let mut refused = None;
+        for link in &self.links {
+            let internal = |backend| Arc::ptr_eq(backend, &self.internal);
+            if !internal(&link.authn) || !internal(&link.authz) {
+                return None;
+            }
+            match self.admit_by(link, attempt) {
+                Ok(principal) => return Some(Ok(principal)),
+                Err(by_the_accounts) => refused = Some(Err(by_the_accounts)),
+            }
+        }
+        refused
     }
 
     /// Lets somebody in, or says why the last backend does not.

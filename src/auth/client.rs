@@ -107,13 +107,15 @@ fn was_closed(error: &ureq::Error) -> bool {
 }
 
 fn no_answer(error: &ureq::Error) -> NoAnswer {
-    NoAnswer(match error {
-        ureq::Error::Timeout(_) => "timeout".into(),
-        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            "econnrefused".into()
-        }
-        ureq::Error::HostNotFound => "nxdomain".into(),
-        other => other.to_string(),
+    let is_refused = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    NoAnswer(if matches!(error, ureq::Error::Timeout(_)) {
+        "timeout".into()
+    } else if matches!(error, ureq::Error::Io(error) if is_refused(error)) {
+        "econnrefused".into()
+    } else if matches!(error, ureq::Error::HostNotFound) {
+        "nxdomain".into()
+    } else {
+        error.to_string()
     })
 }
 

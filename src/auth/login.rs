@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::Auth;
 use super::attempts::{Attempts, Source};
 use super::backend::{Attempt, Principal};
+use super::password::HashingAlgorithm;
 use super::sasl::{self, BadResponse, Login};
-use crate::config::{ExternalLogin, Mechanism, PasswordHashing};
+use crate::config::{ExternalLogin, Mechanism};
 
 /// Where somebody comes from.
 #[derive(Clone, Debug)]
@@ -94,38 +95,100 @@ impl Auth {
         all.filter(|each| *each != Mechanism::External || origin.certificate.is_some())
     }
 
-    /// Checks a SASL response.
+    /// Checks a SASL response. It may take its time; [`Self::log_in_slowly`] keeps that from others.
     pub fn log_in(
         &self,
         mechanism: &str,
         response: &[u8],
         origin: &Origin,
     ) -> Result<Principal, Refused> {
+        let checked =
+            self.log_in_by(mechanism, response, origin, |attempt| Some(self.chain.admit(attempt)));
+        checked.unwrap_or_else(|| Err(Refused::InvalidCredentials(String::new())))
+    }
+
+    /// Checks a SASL response if nobody has to be waited for; `None` otherwise.
+    pub fn log_in_at_once(
+        &self,
+        mechanism: &str,
+        response: &[u8],
+        origin: &Origin,
+    ) -> Option<Result<Principal, Refused>> {
+        self.log_in_by(mechanism, response, origin, |attempt| self.admit_at_once(attempt))
+    }
+
+    fn log_in_by(
+        &self,
+        mechanism: &str,
+        response: &[u8],
+        origin: &Origin,
+        admit: impl FnOnce(&Attempt<'_>) -> Option<Result<Principal, Refused>>,
+    ) -> Option<Result<Principal, Refused>> {
         match sasl::read(self.offered(origin), mechanism, response) {
             Ok(Login::Password { user, password }) => {
-                self.check_password(&String::from_utf8_lossy(user), password, origin)
+                let name = String::from_utf8_lossy(user);
+                self.checked(&Attempt { name: &name, password: Some(password), origin }, admit)
             }
             Ok(Login::Certificate) => match self.certified(origin) {
-                Some(name) => self.counted(&name, origin, self.let_in(&name, origin)),
-                None => self.counted("", origin, Err(Refused::NamelessCertificate)),
+                Some(name) => self.checked(&Attempt { name: &name, password: None, origin }, admit),
+                None => Some(self.counted("", origin, Err(Refused::NamelessCertificate))),
             },
             Ok(Login::Anonymous) => {
                 let name = &self.config.anonymous_user;
-                self.counted(name, origin, self.let_in(name, origin))
+                self.checked(&Attempt { name, password: None, origin }, admit)
             }
-            Err(refused) => self.counted("", origin, Err(refused)),
+            Err(refused) => Some(self.counted("", origin, Err(refused))),
         }
     }
 
-    /// Checks a name and a password.
+    /// Checks a name and a password. It may take its time; [`Self::check_password_slowly`] keeps
+    /// that from others.
     pub fn check_password(
         &self,
         name: &str,
         password: &[u8],
         origin: &Origin,
     ) -> Result<Principal, Refused> {
-        let checked = self.admit(&Attempt { name, password: Some(password), origin });
-        self.counted(name, origin, checked)
+        let attempt = Attempt { name, password: Some(password), origin };
+        let checked = self.checked(&attempt, |attempt| Some(self.chain.admit(attempt)));
+        checked.unwrap_or_else(|| Err(Refused::InvalidCredentials(name.into())))
+    }
+
+    /// Checks a name and a password if nobody has to be waited for; `None` otherwise.
+    pub(super) fn check_password_at_once(
+        &self,
+        name: &str,
+        password: &[u8],
+        origin: &Origin,
+    ) -> Option<Result<Principal, Refused>> {
+        let attempt = Attempt { name, password: Some(password), origin };
+        self.checked(&attempt, |attempt| self.admit_at_once(attempt))
+    }
+
+    fn admit_at_once(&self, attempt: &Attempt<'_>) -> Option<Result<Principal, Refused>> {
+        // What an unknown user's password is compared with is hashed as new passwords are.
+        let user = self.user(attempt.name);
+        let algorithm = user
+            .map_or_else(|| self.config.password_hashing.into(), |user| user.password.algorithm());
+        let is_slow = algorithm == HashingAlgorithm::Argon2id && attempt.password.is_some();
+        if is_slow { None } else { self.chain.admit_at_once(attempt) }
+    }
+
+    /// An attempt with what somebody says of it, if they do: counted, and refused to those who are
+    /// too far away.
+    fn checked(
+        &self,
+        attempt: &Attempt<'_>,
+        admit: impl FnOnce(&Attempt<'_>) -> Option<Result<Principal, Refused>>,
+    ) -> Option<Result<Principal, Refused>> {
+        let is_near = attempt.origin.address.to_canonical().is_loopback();
+        let checked = admit(attempt)?.and_then(|principal| {
+            if self.loopback_only.contains(&principal.name) && !is_near {
+                return Err(Refused::NotLoopback(principal.name.to_string()));
+            }
+            Ok(principal)
+        });
+        Some(self.counted(attempt.name, attempt.origin, checked))
     }
 
     /// The user that a client's certificate is of.
@@ -137,20 +200,6 @@ impl Auth {
             ExternalLogin::SubjectAlternativeName => names.alternative_name,
         };
         name.filter(|name| !name.is_empty())
-    }
-
-    /// Somebody of whom somebody else has made sure that they are this user.
-    fn let_in(&self, name: &str, origin: &Origin) -> Result<Principal, Refused> {
-        self.admit(&Attempt { name, password: None, origin })
-    }
-
-    fn admit(&self, attempt: &Attempt<'_>) -> Result<Principal, Refused> {
-        let principal = self.chain.admit(attempt)?;
-        let is_near = attempt.origin.address.to_canonical().is_loopback();
-        if self.loopback_only.contains(&principal.name) && !is_near {
-            return Err(Refused::NotLoopback(principal.name.to_string()));
-        }
-        Ok(principal)
     }
 
     fn counted(
@@ -179,9 +228,5 @@ impl Auth {
     /// Counts from zero again.
     pub fn forget_attempts(&self) {
         self.attempts.forget();
-    }
-
-    pub(super) fn hashes_slowly(&self) -> bool {
-        self.config.password_hashing == PasswordHashing::Argon2id
     }
 }

@@ -22,7 +22,7 @@ fn log_in(
     response: &[u8],
     address: IpAddr,
 ) -> Result<UserName, Refused> {
-    auth.log_in(mechanism, response, &from(address)).map(|user| user.name.clone())
+    auth.log_in(mechanism, response, &from(address)).map(|user| user.name)
 }
 
 /// What was written, last value first.

@@ -106,7 +106,6 @@ impl FromRequestParts<Arc<Api>> for Caller {
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let Some(from) = from else { return Err(Problem::unknown_caller()) };
         let auth = Arc::clone(&api.broker.auth);
-        // Hashing takes time on purpose, and so may others; nobody else is to wait for that.
         let origin = Origin::of("http", from);
         let login = auth.check_password_slowly(user, password.into_bytes(), origin).await;
         let principal = Arc::new(login.map_err(|refused| {

@@ -58,11 +58,11 @@ impl Session {
 
     fn log_in(&mut self, mechanism: String, response: Vec<u8>) -> Result<(), Fault> {
         let (auth, origin) = (Arc::clone(&self.common.broker.auth), self.origin());
-        if auth.is_slow() {
-            self.ask_who(Waiting::Login, auth.log_in_slowly(mechanism, response, origin));
-            return Ok(());
+        if let Some(checked) = auth.log_in_at_once(&mechanism, &response, &origin) {
+            return self.login_checked(checked);
         }
-        self.login_checked(auth.log_in(&mechanism, &response, &origin))
+        self.ask_who(Waiting::Login, auth.log_in_slowly(mechanism, response, origin));
+        Ok(())
     }
 
     /// It is known who the client is, or that it may not come in.

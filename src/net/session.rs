@@ -436,6 +436,7 @@ impl Session {
         self.outbox.send(0, &fault.close_method());
         self.connection.begin_close();
         self.blocked = false;
+        self.asked = None;
         self.me.set_state(PeerState::Closing);
         let close_timeout = self.common.broker.config.amqp.close_timeout;
         self.alarm = Instant::now() + Duration::from_secs(close_timeout);

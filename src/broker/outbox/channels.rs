@@ -52,13 +52,14 @@ impl State {
 
     /// All consumers: their channel, their name, and where they consume.
     pub fn consumers(&self) -> Vec<(u16, ConsumerTag, Arc<LiveQueue>)> {
-        let of_channel = |(number, channel): (&u16, &Box<ChannelState>)| {
+        let mut all = Vec::new();
+        for (number, channel) in &self.channels {
             let consumers = channel.consumers.iter();
-            let named =
-                consumers.map(|(tag, each)| (*number, tag.clone(), Arc::clone(&each.queue)));
-            named.collect::<Vec<_>>()
-        };
-        self.channels.iter().flat_map(of_channel).collect()
+            all.extend(
+                consumers.map(|(tag, each)| (*number, tag.clone(), Arc::clone(&each.queue))),
+            );
+        }
+        all
     }
 
     /// basic.get found nothing.
