@@ -54,7 +54,7 @@ impl Auth {
     ) -> Result<Principal, Refused> {
         let auth = Arc::clone(&self);
         let ask = move || auth.log_in(&mechanism, &response, &origin);
-        self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Unanswered(too_late())))
+        self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Failed(too_late())))
     }
 
     /// [`Self::check_password`], on a thread for blocking work unless nobody has to be waited for.
@@ -69,7 +69,7 @@ impl Auth {
         }
         let auth = Arc::clone(&self);
         let ask = move || auth.check_password(&name, &password, &origin);
-        self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Unanswered(too_late())))
+        self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Failed(too_late())))
     }
 
     /// Takes a new secret in place of one that expires, on a thread for blocking work.
@@ -79,7 +79,7 @@ impl Auth {
         secret: Vec<u8>,
     ) -> Result<Principal, Refused> {
         let ask = move || renewed(&who, &secret);
-        self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Unanswered(too_late())))
+        self.asking.run(ask).await.unwrap_or_else(|TooLate| Err(Refused::Failed(too_late())))
     }
 
     /// Whether somebody may do something, on a thread for blocking work if their backend takes its

@@ -47,11 +47,12 @@ impl<K: Hash + Eq, A: Clone> Answers<K, A> {
     }
 
     fn put(&self, key: K, answer: A, now: Instant) {
+        let Some(until) = now.checked_add(self.time) else { return };
         let mut answers = self.answers.lock();
         if answers.len() >= REMEMBERED {
             answers.clear();
         }
-        answers.insert(key, (answer, now + self.time));
+        answers.insert(key, (answer, until));
     }
 }
 

@@ -119,7 +119,7 @@ impl Backend for Http {
             Said::Nothing(why) => {
                 let who = attempt.name;
                 let why = format!("{NAME} failed authenticating {who}: {why}");
-                Err(Refused::Unanswered(why))
+                Err(Refused::Failed(why))
             }
         }
     }

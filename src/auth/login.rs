@@ -59,9 +59,9 @@ pub enum Refused {
         /// What it said.
         why: String,
     },
-    /// A backend could not be asked.
-    #[error("no answer: {0}")]
-    Unanswered(String),
+    /// A backend could not be asked, or could make nothing of what it was told.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl Refused {
@@ -72,7 +72,7 @@ impl Refused {
 
     /// Whether it would be the same the next time.
     pub(super) fn is_final(&self) -> bool {
-        !matches!(self, Self::Unanswered(_))
+        !matches!(self, Self::Failed(_))
     }
 }
 

@@ -250,8 +250,8 @@ impl Access {
         if elsewhere.answers.len() >= REMEMBERED_ANSWERS {
             elsewhere.answers.clear();
         }
-        let until = Instant::now() + elsewhere.remember;
-        elsewhere.good_until.get_or_insert(until);
+        let until = Instant::now().checked_add(elsewhere.remember);
+        elsewhere.good_until = elsewhere.good_until.or(until);
         elsewhere.answers.insert(question.deed, verdict);
     }
 

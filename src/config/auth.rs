@@ -315,8 +315,17 @@ impl AuthConfig {
             let why = "must be another backend than the cache itself";
             return Some(("auth.cache.backend", cached.into(), why));
         }
-        if self.uses(BackendKind::Http) && self.http.connections == 0 {
+        if self.http.connections == 0 {
             return Some(("auth.http.connections", "0".into(), "must be at least 1"));
+        }
+        for (setting, seconds) in [
+            ("auth.http.request_timeout", self.http.request_timeout),
+            ("auth.http.connection_timeout", self.http.connection_timeout),
+            ("auth.oauth2.timeout", self.oauth2.timeout),
+        ] {
+            if !(1..=3600).contains(&seconds) {
+                return Some((setting, seconds.to_string(), "must be from 1 to 3600"));
+            }
         }
         let OAuth2Config { resource_server_id: id, issuer, jwks_url, .. } = &self.oauth2;
         if self.uses(BackendKind::OAuth2) && id.is_empty() {
@@ -379,6 +388,9 @@ mod tests {
         };
         assert_eq!(wrong(|_| {}), None);
         assert_eq!(wrong(|c| c.backends.clear()), Some("auth.backends"));
+        assert_eq!(wrong(|c| c.http.connections = 0), Some("auth.http.connections"));
+        assert_eq!(wrong(|c| c.http.request_timeout = 0), Some("auth.http.request_timeout"));
+        assert_eq!(wrong(|c| c.oauth2.timeout = 3601), Some("auth.oauth2.timeout"));
         let oauth2 =
             |c: &mut AuthConfig| c.backends = vec![BackendChoice::both(BackendKind::OAuth2)];
         let _: fn(&mut AuthConfig) = oauth2;

@@ -18,6 +18,9 @@ use crate::protocol::fault::Fault;
 use crate::protocol::request::Request;
 use crate::wire::method::{AnyMethod, MethodId, basic, connection};
 
+/// After this time it is looked again at a secret that expires later.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// What waits for an answer.
 pub(super) enum Waiting {
     /// The login.
@@ -80,19 +83,20 @@ impl Session {
             let _ = tell.send(answer.await);
             outbox.wake_session();
         });
-        self.asked = Some(Asked { answer: told, waiting });
+        self.asked = Some(Box::new(Asked { answer: told, waiting }));
     }
 
     /// Goes on with what waited, if its answer is there.
     pub(super) fn take_answer(&mut self) {
-        let Some(Asked { mut answer, waiting }) = self.asked.take() else { return };
+        let Some(asked) = self.asked.take() else { return };
+        let Asked { mut answer, waiting } = *asked;
         if self.connection.is_closing() || self.ended {
             return;
         }
         match answer.try_recv() {
             Ok(answer) => self.go_on(waiting, answer),
             Err(oneshot::error::TryRecvError::Empty) => {
-                self.asked = Some(Asked { answer, waiting });
+                self.asked = Some(Box::new(Asked { answer, waiting }));
             }
             Err(oneshot::error::TryRecvError::Closed) => {
                 self.fault(0, Fault::internal("nobody could be asked"));
@@ -127,7 +131,7 @@ impl Session {
 
     fn note(&mut self, question: Question, verdict: Verdict) {
         let access = self.publisher.as_mut().map(|publisher| &mut publisher.access);
-        if let Some(access) = access.or(self.entering.as_mut()) {
+        if let Some(access) = access.or(self.entering.as_deref_mut()) {
             access.note(question, verdict);
         }
     }
@@ -181,7 +185,7 @@ impl Session {
         let principal = checked.map_err(|refused| {
             tracing::error!(connection = %self.name(), "secret update was refused: {refused}");
             match refused {
-                Refused::Unanswered(_) => Fault::not_allowed("Secret update failed"),
+                Refused::Failed(_) => Fault::not_allowed("Secret update failed"),
                 Refused::UnknownMechanism(_)
                 | Refused::Malformed(_)
                 | Refused::InvalidCredentials(_)
@@ -246,7 +250,8 @@ impl Session {
     pub(super) fn set_recheck(&mut self) {
         let expiry = self.principal.as_ref().and_then(|who| who.expires()).map(|seconds| {
             let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Instant::now() + Duration::from_secs(seconds).saturating_sub(since_1970)
+            let left = Duration::from_secs(seconds).saturating_sub(since_1970);
+            Instant::now() + left.min(LONGEST_WAIT)
         });
         let answers = self.publisher.as_ref().and_then(|publisher| publisher.access.good_until());
         self.recheck = [expiry, answers.map(Instant::from_std)].into_iter().flatten().min();

@@ -88,7 +88,7 @@ impl Session {
             | Refused::NotLoopback(_)
             | Refused::NamelessCertificate
             | Refused::ByBackend { .. }
-            | Refused::Unanswered(_) => {
+            | Refused::Failed(_) => {
                 if self.connection.client().is_capable_of("authentication_failure_close") {
                     return Err(Fault::login_refused(self.connection.mechanism()));
                 }
@@ -116,14 +116,14 @@ impl Session {
         let Some(principal) = self.principal.clone() else { return Ok(()) };
         let user = principal.name.clone();
         // What was asked about it already has been noted.
-        let access = self.entering.take();
+        let access = self.entering.take().map(|access| *access);
         let mut access = access
             .unwrap_or_else(|| Access::new(broker.auth.clone(), principal, vhost.name.clone()));
         match access.check_vhost() {
             Ok(()) => {}
             Err(Denied::Refused(fault)) => return Err(fault),
             Err(Denied::Unasked(question, ())) => {
-                self.entering = Some(access);
+                self.entering = Some(Box::new(access));
                 self.ask_whether(question, Waiting::Open { vhost: name.into() });
                 return Ok(());
             }

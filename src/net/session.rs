@@ -61,7 +61,7 @@ pub(super) struct Session {
     /// The user, and who says what they may do.
     pub(super) principal: Option<Arc<Principal>>,
     /// What is known of what the user may do, until the vhost is open.
-    pub(super) entering: Option<Access>,
+    pub(super) entering: Option<Box<Access>>,
     /// The version of the accounts in which the user was last seen.
     auth_version: u64,
     pub(super) vhost: Option<Arc<Vhost>>,
@@ -89,7 +89,7 @@ pub(super) struct Session {
     /// An answer that waits for the log. Nothing is read meanwhile.
     pub(super) held: Option<Held>,
     /// A question, and what waits for its answer. Nothing is read meanwhile.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<Box<Asked>>,
     /// When the user's secret expires, or what others said of them has to be asked again.
     pub(super) recheck: Option<Instant>,
     /// How the store wakes this session.

@@ -134,7 +134,8 @@ impl Keys {
     fn fresh(&self, id: &str, now: Instant) -> Option<Key> {
         let found = self.found.lock();
         let at = found.at?;
-        let is_old = self.refresh.is_some_and(|refresh| now >= at + refresh);
+        let is_old =
+            self.refresh.is_some_and(|refresh| now.saturating_duration_since(at) >= refresh);
         if is_old { None } else { found.keys.get(id).cloned() }
     }
 
@@ -143,7 +144,7 @@ impl Keys {
     fn look(&self, now: Instant) -> Result<(), String> {
         {
             let mut found = self.found.lock();
-            if found.tried.is_some_and(|tried| now < tried + self.floor) {
+            if found.tried.is_some_and(|tried| now.saturating_duration_since(tried) < self.floor) {
                 return Ok(());
             }
             found.tried = Some(now);

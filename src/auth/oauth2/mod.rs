@@ -73,11 +73,6 @@ impl OAuth2 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.rules.read(&claims, since_1970.as_secs())
     }
-
-    fn known(&self, name: &str, token: &[u8]) -> Result<Known, Refused> {
-        let what = "Authentication using an OAuth 2/JWT token failed";
-        self.read(token).map_err(|bad| Refused::by(NAME, name, format!("{what}: {bad}")))
-    }
 }
 
 impl Backend for OAuth2 {
@@ -87,7 +82,8 @@ impl Backend for OAuth2 {
 
     /// The name that somebody gives does not count.
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Known, Refused> {
-        self.known(attempt.name, attempt.password.unwrap_or_default())
+        let known = self.read(attempt.password.unwrap_or_default());
+        known.map_err(|bad| Refused::by(NAME, attempt.name, failed(&bad)))
     }
 
     fn may(&self, who: &Principal, question: &Question) -> Verdict {
@@ -108,6 +104,22 @@ impl Backend for OAuth2 {
     }
 
     fn renew(&self, secret: &[u8]) -> Result<Known, Refused> {
-        self.known("", secret)
+        self.read(secret).map_err(|bad| match bad {
+            // With these RabbitMQ does not get as far as refusing.
+            BadToken::Unreadable | BadToken::NoAudience | BadToken::OtherAudience => {
+                Refused::Failed(failed(&bad))
+            }
+            BadToken::BadSignature
+            | BadToken::UnknownKey
+            | BadToken::NoKeys(_)
+            | BadToken::Expired { .. }
+            | BadToken::BadExpiry
+            | BadToken::NoExpiry
+            | BadToken::TooManyScopes => Refused::by(NAME, "", failed(&bad)),
+        })
     }
+}
+
+fn failed(bad: &BadToken) -> String {
+    format!("Authentication using an OAuth 2/JWT token failed: {bad}")
 }
