@@ -4,6 +4,7 @@
 //! The command line wins over the environment, the environment over the file. Handed down as
 //! values, never a global: several brokers may run in one process.
 
+mod auth;
 mod conf;
 mod loading;
 mod memory;
@@ -16,6 +17,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use auth::{
+    AskingMethod, AuthCacheConfig, AuthConfig, AuthHttpConfig, BackendChoice, BackendKind,
+    OAuth2Config, PasswordHashing,
+};
 pub use conf::bytes;
 pub use loading::BadConfig;
 pub use memory::memory_limit;
@@ -215,37 +220,6 @@ pub struct DefaultsConfig {
     pub loopback_users: Vec<String>,
 }
 
-/// Who may come in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AuthConfig {
-    /// How new passwords are hashed.
-    pub password_hashing: PasswordHashing,
-    /// How many characters a new password has at least.
-    pub min_password_length: usize,
-    /// The SASL mechanisms that are offered.
-    pub mechanisms: Vec<Mechanism>,
-    /// Who comes in with ANONYMOUS.
-    pub anonymous_user: String,
-    /// What in a client's certificate is its user, for EXTERNAL.
-    pub external_login: ExternalLogin,
-    /// Whether attempts to log in are counted for each address and name.
-    pub track_attempt_source: bool,
-}
-
-/// How new passwords are hashed; what was hashed otherwise stays good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PasswordHashing {
-    /// Salted SHA-256, RabbitMQ's default.
-    #[default]
-    Sha256,
-    /// Salted SHA-512.
-    Sha512,
-    /// argon2id, which RabbitMQ does not know.
-    Argon2id,
-}
-
 /// What every start makes sure of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -368,19 +342,6 @@ impl Default for DefaultsConfig {
     }
 }
 
-impl Default for AuthConfig {
-    fn default() -> Self {
-        Self {
-            password_hashing: PasswordHashing::default(),
-            min_password_length: 1,
-            mechanisms: vec![Mechanism::Plain, Mechanism::Amqplain],
-            anonymous_user: String::new(),
-            external_login: ExternalLogin::default(),
-            track_attempt_source: false,
-        }
-    }
-}
-
 impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".into(), format: LogFormat::Text, recent: 1000 }
@@ -427,7 +388,10 @@ impl Config {
             let value = self.limits.read_buffer.to_string();
             return bad("limits.read_buffer", value, "must be at least 4096");
         }
-        Ok(())
+        match self.auth.wrong() {
+            Some((setting, value, why)) => bad(setting, value, why),
+            None => Ok(()),
+        }
     }
 }
 
@@ -500,9 +464,16 @@ mod tests {
         let text = std::fs::read_to_string(&file).expect("config.toml is there");
         assert_eq!(Config::from_file(&file).expect("good"), Config::default());
         let settings = Table::try_from(Config::default()).expect("written");
-        for (section, inner) in &settings {
-            for name in inner.as_table().expect("a section").keys() {
-                assert!(text.contains(&format!("\n{name} = ")), "{section}.{name} has no line");
+        let written: Table = text.parse().expect("TOML");
+        all_have_lines(&settings, &written, "");
+    }
+
+    fn all_have_lines(settings: &Table, written: &Table, path: &str) {
+        for (name, value) in settings {
+            let path = format!("{path}.{name}");
+            let line = written.get(name).unwrap_or_else(|| panic!("{path} has no line"));
+            if let (Some(inner), Some(written)) = (value.as_table(), line.as_table()) {
+                all_have_lines(inner, written, &path);
             }
         }
     }

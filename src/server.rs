@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::auth::AccountError;
+use crate::auth::{AccountError, BadBackendSetting, Outside};
 use crate::broker::{Broker, notices, schedule};
 use crate::config::Config;
 use crate::logs::Logs;
@@ -75,6 +75,9 @@ pub enum CannotStart {
     /// A proxy's address cannot be read.
     #[error("amqp.proxies: {0}")]
     Proxies(BadRange),
+    /// A backend that says who may come in cannot be asked.
+    #[error("cannot use the settings of [auth]: {0}")]
+    Backend(#[from] BadBackendSetting),
     /// Definitions cannot be taken.
     #[error(transparent)]
     Definitions(#[from] CannotLoad),
@@ -98,7 +101,8 @@ impl Server {
         let encrypted = Transport { tls: tls.clone(), ..plain.clone() };
         let listeners = Listeners::open(&config, tls.is_some()).await?;
         let ports = listeners.ports()?;
-        let broker = Arc::new(Broker::open(config)?);
+        let outside = Outside::load(&config.auth)?;
+        let broker = Arc::new(Broker::open(config, &outside)?);
         broker.auth.begin(&broker.config.defaults)?;
         let sampler = Arc::new(Sampler::default());
         let (for_api, seen) = (Arc::clone(&broker), Arc::clone(&sampler));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::backend::Right;
 use super::password::{BadHash, PasswordHash};
 use super::pattern::{BadPattern, Pattern, TopicPattern};
 use super::rows::{self, Row};
@@ -41,6 +42,17 @@ pub struct Permission {
     pub write: Pattern,
     /// The names they may consume, get and bind from.
     pub read: Pattern,
+}
+
+impl Permission {
+    /// The names that a right is for.
+    pub fn of(&self, right: Right) -> &Pattern {
+        match right {
+            Right::Configure => &self.configure,
+            Right::Write => &self.write,
+            Right::Read => &self.read,
+        }
+    }
 }
 
 /// With which routing keys a user may use a topic exchange; without one, with all.

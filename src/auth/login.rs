@@ -1,12 +1,13 @@
 //! Who comes in: a SASL response, or a name and a password, checked.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use super::Auth;
 use super::attempts::{Attempts, Source};
+use super::backend::{Attempt, Principal};
+use super::password::HashingAlgorithm;
 use super::sasl::{self, BadResponse, Login};
-use super::{Auth, User};
-use crate::config::{ExternalLogin, Mechanism, PasswordHashing};
+use crate::config::{ExternalLogin, Mechanism};
 
 /// Where somebody comes from.
 #[derive(Clone, Debug)]
@@ -48,6 +49,31 @@ pub enum Refused {
     /// A certificate without the name that was to be the user's.
     #[error("the client's certificate does not name a user")]
     NamelessCertificate,
+    /// A backend other than the accounts said no.
+    #[error("user '{user}' - {backend}: {why}")]
+    ByBackend {
+        /// Which.
+        backend: &'static str,
+        /// Who they said they are.
+        user: String,
+        /// What it said.
+        why: String,
+    },
+    /// A backend could not be asked, or could make nothing of what it was told.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Refused {
+    /// A backend's refusal.
+    pub(super) fn by(backend: &'static str, user: &str, why: impl Into<String>) -> Self {
+        Self::ByBackend { backend, user: user.into(), why: why.into() }
+    }
+
+    /// Whether it would be the same the next time.
+    pub(super) fn is_final(&self) -> bool {
+        !matches!(self, Self::Failed(_))
+    }
 }
 
 impl Origin {
@@ -69,46 +95,100 @@ impl Auth {
         all.filter(|each| *each != Mechanism::External || origin.certificate.is_some())
     }
 
-    /// Checks a SASL response.
+    /// Checks a SASL response. It may take its time; [`Self::log_in_slowly`] keeps that from others.
     pub fn log_in(
         &self,
         mechanism: &str,
         response: &[u8],
         origin: &Origin,
-    ) -> Result<Arc<User>, Refused> {
+    ) -> Result<Principal, Refused> {
+        let checked =
+            self.log_in_by(mechanism, response, origin, |attempt| Some(self.chain.admit(attempt)));
+        checked.unwrap_or_else(|| Err(Refused::InvalidCredentials(String::new())))
+    }
+
+    /// Checks a SASL response if nobody has to be waited for; `None` otherwise.
+    pub fn log_in_at_once(
+        &self,
+        mechanism: &str,
+        response: &[u8],
+        origin: &Origin,
+    ) -> Option<Result<Principal, Refused>> {
+        self.log_in_by(mechanism, response, origin, |attempt| self.admit_at_once(attempt))
+    }
+
+    fn log_in_by(
+        &self,
+        mechanism: &str,
+        response: &[u8],
+        origin: &Origin,
+        admit: impl FnOnce(&Attempt<'_>) -> Option<Result<Principal, Refused>>,
+    ) -> Option<Result<Principal, Refused>> {
         match sasl::read(self.offered(origin), mechanism, response) {
             Ok(Login::Password { user, password }) => {
-                self.check_password(&String::from_utf8_lossy(user), password, origin)
+                let name = String::from_utf8_lossy(user);
+                self.checked(&Attempt { name: &name, password: Some(password), origin }, admit)
             }
             Ok(Login::Certificate) => match self.certified(origin) {
-                Some(name) => self.counted(&name, origin, self.let_in(&name, origin)),
-                None => self.counted("", origin, Err(Refused::NamelessCertificate)),
+                Some(name) => self.checked(&Attempt { name: &name, password: None, origin }, admit),
+                None => Some(self.counted("", origin, Err(Refused::NamelessCertificate))),
             },
             Ok(Login::Anonymous) => {
                 let name = &self.config.anonymous_user;
-                self.counted(name, origin, self.let_in(name, origin))
+                self.checked(&Attempt { name, password: None, origin }, admit)
             }
-            Err(refused) => self.counted("", origin, Err(refused)),
+            Err(refused) => Some(self.counted("", origin, Err(refused))),
         }
     }
 
-    /// Checks a name and a password.
+    /// Checks a name and a password. It may take its time; [`Self::check_password_slowly`] keeps
+    /// that from others.
     pub fn check_password(
         &self,
         name: &str,
         password: &[u8],
         origin: &Origin,
-    ) -> Result<Arc<User>, Refused> {
-        let known = self.user(name).filter(|user| !user.password.is_none());
-        // A user that does not exist costs as much time as one with another password.
-        let hash = known.as_ref().map_or(&self.hash_of_nobody, |user| &user.password);
-        let right = hash.is_of(password) && !password.is_empty() && known.is_some();
-        let checked = if right {
-            self.let_in(name, origin)
-        } else {
-            Err(Refused::InvalidCredentials(name.into()))
-        };
-        self.counted(name, origin, checked)
+    ) -> Result<Principal, Refused> {
+        let attempt = Attempt { name, password: Some(password), origin };
+        let checked = self.checked(&attempt, |attempt| Some(self.chain.admit(attempt)));
+        checked.unwrap_or_else(|| Err(Refused::InvalidCredentials(name.into())))
+    }
+
+    /// Checks a name and a password if nobody has to be waited for; `None` otherwise.
+    pub(super) fn check_password_at_once(
+        &self,
+        name: &str,
+        password: &[u8],
+        origin: &Origin,
+    ) -> Option<Result<Principal, Refused>> {
+        let attempt = Attempt { name, password: Some(password), origin };
+        self.checked(&attempt, |attempt| self.admit_at_once(attempt))
+    }
+
+    fn admit_at_once(&self, attempt: &Attempt<'_>) -> Option<Result<Principal, Refused>> {
+        // What an unknown user's password is compared with is hashed as new passwords are.
+        let user = self.user(attempt.name);
+        let algorithm = user
+            .map_or_else(|| self.config.password_hashing.into(), |user| user.password.algorithm());
+        let is_slow = algorithm == HashingAlgorithm::Argon2id && attempt.password.is_some();
+        if is_slow { None } else { self.chain.admit_at_once(attempt) }
+    }
+
+    /// An attempt with what somebody says of it, if they do: counted, and refused to those who are
+    /// too far away.
+    fn checked(
+        &self,
+        attempt: &Attempt<'_>,
+        admit: impl FnOnce(&Attempt<'_>) -> Option<Result<Principal, Refused>>,
+    ) -> Option<Result<Principal, Refused>> {
+        let is_near = attempt.origin.address.to_canonical().is_loopback();
+        let checked = admit(attempt)?.and_then(|principal| {
+            if self.loopback_only.contains(&principal.name) && !is_near {
+                return Err(Refused::NotLoopback(principal.name.to_string()));
+            }
+            Ok(principal)
+        });
+        Some(self.counted(attempt.name, attempt.origin, checked))
     }
 
     /// The user that a client's certificate is of.
@@ -122,23 +202,12 @@ impl Auth {
         name.filter(|name| !name.is_empty())
     }
 
-    /// Somebody who has shown that they are this user.
-    fn let_in(&self, name: &str, origin: &Origin) -> Result<Arc<User>, Refused> {
-        let unknown = || Refused::InvalidCredentials(name.into());
-        let user = self.user(name).ok_or_else(unknown)?;
-        let loopback = origin.address.to_canonical().is_loopback();
-        if self.loopback_only.contains(&user.name) && !loopback {
-            return Err(Refused::NotLoopback(name.into()));
-        }
-        Ok(user)
-    }
-
     fn counted(
         &self,
         name: &str,
         origin: &Origin,
-        result: Result<Arc<User>, Refused>,
-    ) -> Result<Arc<User>, Refused> {
+        result: Result<Principal, Refused>,
+    ) -> Result<Principal, Refused> {
         let (protocol, address) = (origin.protocol, origin.address);
         let source = Source { protocol, address, user: name.into() };
         self.attempts.count(source, result.is_ok());
@@ -159,10 +228,5 @@ impl Auth {
     /// Counts from zero again.
     pub fn forget_attempts(&self) {
         self.attempts.forget();
-    }
-
-    /// Whether checking a password takes so long that others should not have to wait for it.
-    pub fn is_slow(&self) -> bool {
-        self.config.password_hashing == PasswordHashing::Argon2id
     }
 }

@@ -1,14 +1,24 @@
 //! Who may come in, and what they may do: users, passwords, tags, permissions, and the SASL
 //! mechanisms by which clients say who they are.
 //!
+//! Who is asked is a chain of backends ([`Backend`]): the broker's own accounts, a server over HTTP,
+//! tokens that somebody else signs. Whoever has come in is a [`Principal`], who knows their backend.
 //! Owns accounts and their rows in the catalogue. It must not know connections or frames, nor
 //! which vhosts there are. Functions that change something take who does it, for the audit log
 //! (target `warren::audit`), and return the log position that makes the change safe.
 
 mod accounts;
+mod asking;
 mod attempts;
+mod backend;
+mod cache;
+mod chain;
+mod client;
 pub mod happenings;
+mod http;
+mod internal;
 mod login;
+mod oauth2;
 pub mod password;
 mod pattern;
 pub mod rows;
@@ -19,12 +29,17 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
 pub use accounts::{AccountError, Permission, TopicPermission, User};
 pub use attempts::{Attempts, Source};
+pub use backend::{Attempt, Backend, Deed, Known, Principal, Question, Resource, Right, Verdict};
+pub use chain::Outside;
+pub use client::BadBackendSetting;
 pub use login::{CertificateNames, Origin, Refused};
+pub use oauth2::Token;
 pub use pattern::{BadPattern, Pattern, TopicPattern};
 pub use sasl::BadResponse;
 
@@ -32,7 +47,10 @@ use crate::config::{AuthConfig, DefaultsConfig};
 use crate::names::{LogPosition, UserName};
 use crate::topology::rows::{BadRow, RowChange};
 use accounts::Accounts;
+use asking::Asking;
 use attempts::Counters;
+use chain::Chain;
+use internal::Internal;
 use password::{HashingAlgorithm, PasswordHash};
 
 /// What writes rows down, in the order in which they are made.
@@ -40,15 +58,17 @@ type WriteRows = Box<dyn Fn(&[RowChange]) -> LogPosition + Send + Sync>;
 
 /// The users of a broker and their permissions.
 pub struct Auth {
-    accounts: RwLock<Accounts>,
+    accounts: Arc<RwLock<Accounts>>,
+    /// The accounts as a backend.
+    internal: Arc<dyn Backend>,
+    chain: Chain,
+    asking: Asking,
     /// Changes whenever somebody may do more or less than before.
     version: AtomicU64,
     write_rows: WriteRows,
     config: AuthConfig,
     attempts: Counters,
     loopback_only: Vec<UserName>,
-    /// What the passwords of users that do not exist are compared with.
-    hash_of_nobody: PasswordHash,
 }
 
 /// What a user's new password is.
@@ -75,18 +95,24 @@ impl Auth {
     /// Nobody yet. `write_rows` is called with each change, under the lock of the accounts.
     pub fn new(
         config: AuthConfig,
+        outside: &Outside,
         defaults: &DefaultsConfig,
         write_rows: impl Fn(&[RowChange]) -> LogPosition + Send + Sync + 'static,
     ) -> Self {
-        let algorithm = config.password_hashing.into();
+        let accounts = Arc::<RwLock<Accounts>>::default();
+        let hash_of_nobody = PasswordHash::of(b"nobody", config.password_hashing.into());
+        let internal: Arc<dyn Backend> =
+            Arc::new(Internal { accounts: Arc::clone(&accounts), hash_of_nobody });
         Self {
-            accounts: RwLock::default(),
+            accounts,
+            chain: Chain::new(&config, outside, Arc::clone(&internal)),
+            internal,
+            asking: Asking::new(&config),
             version: AtomicU64::new(0),
             write_rows: Box::new(write_rows),
             attempts: Counters::new(config.track_attempt_source),
             config,
             loopback_only: defaults.loopback_users.iter().map(|name| name[..].into()).collect(),
-            hash_of_nobody: PasswordHash::of(b"nobody", algorithm),
         }
     }
 
@@ -123,6 +149,11 @@ impl Auth {
     #[inline]
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// For how long a connection goes by the answer of a backend that has to be waited for.
+    pub fn remembers_answers_for(&self) -> Duration {
+        Duration::from_secs(self.config.http.remember)
     }
 
     /// All users, by name.

@@ -263,7 +263,8 @@ impl Shared {
 
 impl Broker {
     /// A broker with the default vhost, and with what its data directory has.
-    pub fn open(config: Config) -> Result<Self, CannotOpen> {
+    /// `outside` are the backends that are asked besides its own accounts.
+    pub fn open(config: Config, outside: &auth::Outside) -> Result<Self, CannotOpen> {
         let (store, found) = start::open_store(&config.data)?;
         let (ids, row) = QueueIds::after(found.as_ref());
         let shared = Shared {
@@ -295,7 +296,7 @@ impl Broker {
             rows.tell_of_accounts(changes, &known);
             rows.write_rows(changes, &[])
         };
-        let auth = Auth::new(config.auth.clone(), &config.defaults, write_rows);
+        let auth = Auth::new(config.auth.clone(), outside, &config.defaults, write_rows);
         let broker = Self {
             shared,
             read_buffers: BufferPool::new(config.limits.pooled_buffers),

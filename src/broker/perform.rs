@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::access::Access;
+use super::access::{Access, Denied};
 use super::live_queue::{ConsumeRefused, LiveQueue};
 use super::outbox::{Outbox, Outlet};
 use super::reply_to::{ADDRESS_PREFIX, PSEUDO_QUEUE, ReplyTos};
@@ -54,9 +54,16 @@ pub fn unique_name(prefix: &str) -> String {
 }
 
 impl Asker<'_> {
-    /// Carries a request out. `None`: the answer has gone out already, or is not wanted.
-    pub fn perform(&mut self, request: Request) -> Result<Option<AnyMethod>, Fault> {
-        self.permit(&request)?;
+    /// Carries a request out. `None`: the answer has gone out already, or is not wanted. If it has
+    /// to be asked whether it may be, the request comes back.
+    pub fn perform(&mut self, request: Request) -> Result<Option<AnyMethod>, Denied<Request>> {
+        if let Err(denied) = self.permit(&request) {
+            return Err(denied.with(request));
+        }
+        Ok(self.carry_out(request)?)
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Option<AnyMethod>, Fault> {
         let nowait = self.nowait;
         let answer = match request {
             Request::DeclareExchange(declare) => {

@@ -1,17 +1,16 @@
 //! Which rights each request needs, in RabbitMQ's order. What is refused for another reason
 //! (reserved names, the default exchange) is left to those who know that reason.
 
-use super::access::{Resource, Right};
-use super::perform::{Asker, unique_name};
+use super::access::{Denied, Resource, Right};
+use super::perform::Asker;
 use super::reply_to::PSEUDO_QUEUE;
-use crate::protocol::fault::Fault;
 use crate::protocol::request::{Binding, DeclareExchange, DeclareQueue, Request};
 use crate::routing::Kind;
 use crate::wire::table::{Table, Value};
 
 impl Asker<'_> {
     /// Whether the user may ask for this.
-    pub(super) fn permit(&mut self, request: &Request) -> Result<(), Fault> {
+    pub(super) fn permit(&mut self, request: &Request) -> Result<(), Denied> {
         match request {
             Request::DeclareExchange(declare) => self.permit_exchange(declare),
             Request::DeleteExchange { exchange, .. } => {
@@ -42,13 +41,13 @@ impl Asker<'_> {
         }
     }
 
-    fn permit_read(&mut self, queue: &str) -> Result<(), Fault> {
+    fn permit_read(&mut self, queue: &str) -> Result<(), Denied> {
         let queue = self.name(queue.to_owned())?;
         self.access.check(Right::Read, Resource::Queue(&queue))
     }
 
     /// Whoever gives an exchange an alternate exchange publishes what it does not route there.
-    fn permit_exchange(&mut self, declare: &DeclareExchange) -> Result<(), Fault> {
+    fn permit_exchange(&mut self, declare: &DeclareExchange) -> Result<(), Denied> {
         let name = declare.exchange.as_str();
         if declare.passive || name.is_empty() || Kind::parse(&declare.kind).is_none() {
             return Ok(());
@@ -65,13 +64,13 @@ impl Asker<'_> {
     }
 
     /// Whoever gives a queue a dead-letter exchange publishes what dies in it there.
-    fn permit_queue(&mut self, declare: &DeclareQueue) -> Result<(), Fault> {
+    fn permit_queue(&mut self, declare: &DeclareQueue) -> Result<(), Denied> {
         let name = declare.queue.as_str();
         if declare.passive || is_reserved(name) {
             return Ok(());
         }
         // The broker chooses a name like this one.
-        let chosen = name.is_empty().then(|| unique_name("amq.gen-"));
+        let chosen = name.is_empty().then(|| self.access.chosen_name());
         let name = chosen.as_deref().unwrap_or(name);
         self.access.check(Right::Configure, Resource::Queue(name))?;
         let exists = self.vhost.look(|topology| topology.queue(name).is_some());
@@ -90,7 +89,7 @@ impl Asker<'_> {
         binding: &Binding,
         destination: Resource<'_>,
         key: &str,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Denied> {
         self.access.check(Right::Write, destination)?;
         let source = binding.source.as_str();
         if source.is_empty() || destination == Resource::Exchange("") {

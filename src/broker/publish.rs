@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
-use super::access::{Access, Right};
+use super::access::{Access, Denied, Right};
 use super::deduplication::Firsts;
 use super::exchange_traffic::Tally;
 use super::firehose::{self, Passing, Sight};
@@ -14,6 +14,7 @@ use super::notices::Notice;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::stations::Taps;
 use super::vhost::Vhost;
+use crate::auth::Principal;
 use crate::message::Message;
 use crate::names::{ConnectionId, LogPosition, QueueId};
 use crate::protocol::fault::Fault;
@@ -37,6 +38,9 @@ pub struct Publisher {
     /// What its user may do; routes are remembered as long as that stays the same.
     pub access: Access,
     version: u64,
+    /// The version of the accounts that routes are remembered of. Not `access`'s own: that takes
+    /// note of a change whatever is asked, also by others than this.
+    accounts_version: u64,
     /// Exchange and routing key, as two short strings → where that leads.
     routes: FxHashMap<Box<[u8]>, Route>,
     /// The route of the last message, which is usually the next one's too.
@@ -54,6 +58,8 @@ pub struct Publisher {
     /// Messages that wait for their turn, or had it, and were the first of their kind; few exchanges
     /// look for duplicates.
     firsts: Option<Box<Firsts>>,
+    /// What is published has been permitted before, as a part of a transaction.
+    permitted: bool,
     /// The last number that exchanges which go by chance were given.
     chance: u64,
     /// Whose it is; `None`: somebody's over HTTP.
@@ -108,11 +114,13 @@ impl Publisher {
     /// A way into the queues of a vhost.
     pub fn new(vhost: Arc<Vhost>, reply_tos: Arc<ReplyTos>, access: Access) -> Self {
         let version = vhost.version();
+        let accounts_version = access.version();
         Self {
             vhost,
             reply_tos,
             access,
             version,
+            accounts_version,
             routes: FxHashMap::default(),
             last: None,
             targets: Vec::new(),
@@ -122,22 +130,25 @@ impl Publisher {
             position: LogPosition::default(),
             together: None,
             firsts: None,
+            permitted: false,
             chance: rand::random(),
             connection: None,
         }
     }
 
-    /// What is published from now until [`Self::commit`] counts only together. Nothing may wait
-    /// for its turn.
+    /// What is published from now until [`Self::commit`] counts only together, and was checked
+    /// before ([`Self::check`]). Nothing may wait for its turn.
     pub fn begin(&mut self, together: Option<Together>) {
         debug_assert!(self.is_empty(), "what came before is not a part of it");
         self.together = together;
+        self.permitted = true;
     }
 
     /// Gives every queue with waiting messages its turn, and everything since [`Self::begin`]
     /// counts. Returns the log position that makes it safe.
     pub fn commit(&mut self) -> LogPosition {
         let position = self.flush();
+        self.permitted = false;
         let Some(together) = self.together.take() else { return position };
         let safe_at = together.commit();
         self.firsts.take().map_or(safe_at, |firsts| firsts.settle(safe_at))
@@ -148,10 +159,15 @@ impl Publisher {
         self.together.as_ref()
     }
 
-    /// Routes a message and puts it in line for its queues.
+    /// Routes a message and puts it in line for its queues. If it has to be asked whether it may
+    /// be published, it comes back.
     #[inline]
-    pub fn publish(&mut self, message: Message, how: Addressing<'_>) -> Result<Reached, Fault> {
-        if self.vhost.version() != self.version || !self.access.is_current() {
+    pub fn publish(
+        &mut self,
+        message: Message,
+        how: Addressing<'_>,
+    ) -> Result<Reached, Denied<Message>> {
+        if self.vhost.version() != self.version || !self.access.is_still(self.accounts_version) {
             self.forget_routes();
         }
         if self.vhost.traced.load(Ordering::Relaxed) {
@@ -170,7 +186,8 @@ impl Publisher {
     /// Shows a message on the firehose that is about to be published.
     #[cold]
     fn show(&mut self, message: &Message, how: Addressing<'_>) {
-        if firehose::is_shown(message) {
+        // What may not be published, or may not be yet, was not published.
+        if firehose::is_shown(message) || self.permit(message, how).is_err() {
             return;
         }
         let exchange = erlang_term::text(message.exchange());
@@ -197,7 +214,7 @@ impl Publisher {
         &mut self,
         message: Message,
         how: Addressing<'_>,
-    ) -> Result<Reached, Fault> {
+    ) -> Result<Reached, Denied<Message>> {
         if how.more_keys.is_empty()
             && let Some(route) = self.routes.get(message.names())
         {
@@ -205,8 +222,10 @@ impl Publisher {
             self.last = Some((message.names().into(), route.clone()));
             return Ok(self.push(message, &route));
         }
+        if let Err(denied) = self.permit(&message, how) {
+            return Err(denied.with(message));
+        }
         if let Some(address) = reply_address(&message) {
-            self.access.check_publish("")?;
             let taken = self.reply_tos.deliver(address, &message);
             return Ok(if taken { Reached::Queues } else { Reached::Nobody });
         }
@@ -238,12 +257,29 @@ impl Publisher {
     }
 
     /// Whether a message may be published to its exchange, without publishing it (for tx).
-    pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Fault> {
-        if reply_address(message).is_some() {
-            self.access.check_publish("")
-        } else {
-            self.find(message, how, &mut JustAsking).map(|_| ())
+    pub fn check(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Denied> {
+        self.permit(message, how)?;
+        if reply_address(message).is_none() {
+            self.find(message, how, &mut JustAsking)?;
         }
+        Ok(())
+    }
+
+    /// Whether the user may publish a message.
+    fn permit(&mut self, message: &Message, how: Addressing<'_>) -> Result<(), Denied> {
+        if self.permitted {
+            return Ok(());
+        }
+        let exchange = erlang_term::text(message.exchange());
+        self.access.check_publish(&exchange)?;
+        if self.access.has_topic_permissions()
+            && self.vhost.look(|topology| topology.kind_of(&exchange)) == Some(Kind::Topic)
+        {
+            for key in [message.routing_key()].iter().chain(how.more_keys) {
+                self.access.check_topic(Right::Write, &exchange, &erlang_term::text(key))?;
+            }
+        }
+        Ok(())
     }
 
     fn find(
@@ -253,16 +289,8 @@ impl Publisher {
         stations: &mut dyn Stations,
     ) -> Result<Found, Fault> {
         let exchange = erlang_term::text(message.exchange());
-        self.access.check_publish(&exchange)?;
         let mut keys = vec![message.routing_key()];
         keys.extend_from_slice(how.more_keys);
-        if self.access.has_topic_permissions()
-            && self.vhost.look(|topology| topology.kind_of(&exchange)) == Some(Kind::Topic)
-        {
-            for key in &keys {
-                self.access.check_topic(Right::Write, &exchange, &erlang_term::text(key))?;
-            }
-        }
         self.chance = next_chance(self.chance);
         let (headers, properties) = (how.headers, message.header());
         let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
@@ -316,6 +344,18 @@ impl Publisher {
         offered.is_ok()
     }
 
+    /// What its user may do was asked some time ago, and is asked again from now on.
+    pub fn forget_answers(&mut self) {
+        self.access.forget_answers();
+        self.accounts_version = u64::MAX;
+    }
+
+    /// Its user has a new secret, which may say something else.
+    pub fn renew(&mut self, principal: Arc<Principal>) {
+        self.access.renew(principal);
+        self.accounts_version = u64::MAX;
+    }
+
     /// Gives every queue with waiting messages its turn. Returns the log position that makes
     /// them all safe.
     pub fn flush(&mut self) -> LogPosition {
@@ -367,6 +407,7 @@ impl Publisher {
         self.give_turns();
         self.version = self.vhost.version();
         self.access.refresh();
+        self.accounts_version = self.access.version();
         self.last = None;
         self.routes.clear();
         self.targets.clear();

@@ -4,12 +4,14 @@
 //! What belongs to Erlang, or to something that Warren does another way, is taken and noted; what
 //! RabbitMQ does not know either is an error with a suggestion.
 
+mod auth;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::conf::{self, Entry};
 use super::loading::{BadConfig, nearest};
-use super::{Config, ExternalLogin, LogFormat, Mechanism, PasswordHashing, TlsVersion, VerifyPeer};
+use super::{Config, LogFormat, TlsVersion, VerifyPeer};
 
 /// What would fit, if a value does not.
 type Expected = &'static str;
@@ -41,15 +43,6 @@ const KEYS: &[(&str, Apply)] = &[
     ("ssl_options.ciphers.*", |c, key, v| {
         list(&mut c.tls.ciphers, key, v.to_owned());
         Ok(())
-    }),
-    ("ssl_cert_login_from", |c, _, v| {
-        let known = [
-            ("distinguished_name", ExternalLogin::DistinguishedName),
-            ("common_name", ExternalLogin::CommonName),
-            ("subject_alternative_name", ExternalLogin::SubjectAlternativeName),
-            ("subject_alt_name", ExternalLogin::SubjectAlternativeName),
-        ];
-        set(&mut c.auth.external_login, word(v, &known)?)
     }),
     ("ssl_handshake_timeout", |c, _, v| set(&mut c.tls.handshake_timeout, seconds(v)?)),
     ("handshake_timeout", |c, _, v| set(&mut c.amqp.handshake_timeout, seconds(v)?)),
@@ -99,29 +92,6 @@ const KEYS: &[(&str, Apply)] = &[
         }
         Ok(())
     }),
-    ("anonymous_login_user", |c, _, v| {
-        let nobody = v == "none";
-        set(&mut c.auth.anonymous_user, if nobody { String::new() } else { v.into() })
-    }),
-    ("auth_mechanisms.*", |c, key, v| {
-        let known = [
-            ("PLAIN", Mechanism::Plain),
-            ("AMQPLAIN", Mechanism::Amqplain),
-            ("EXTERNAL", Mechanism::External),
-            ("ANONYMOUS", Mechanism::Anonymous),
-        ];
-        list(&mut c.auth.mechanisms, key, word(v, &known)?);
-        Ok(())
-    }),
-    ("password_hashing_module", |c, _, v| {
-        let known = [
-            ("rabbit_password_hashing_sha256", PasswordHashing::Sha256),
-            ("rabbit_password_hashing_sha512", PasswordHashing::Sha512),
-        ];
-        set(&mut c.auth.password_hashing, word(v, &known)?)
-    }),
-    ("credential_validator.min_length", |c, _, v| set(&mut c.auth.min_password_length, number(v)?)),
-    ("track_auth_attempt_source", |c, _, v| set(&mut c.auth.track_attempt_source, flag(v)?)),
     ("load_definitions", |c, _, v| set(&mut c.definitions.load, v.into())),
     ("definitions.local.path", |c, _, v| set(&mut c.definitions.load, v.into())),
     ("management.load_definitions", |c, _, v| set(&mut c.definitions.load, v.into())),
@@ -224,10 +194,6 @@ const PASSED_OVER: &[&str] = &[
     "vm_memory_high_watermark_paging_ratio",
     "web_mqtt.",
     "web_stomp.",
-    "auth_backends.",
-    "auth_http.",
-    "auth_oauth2.",
-    "auth_cache.",
 ];
 
 /// Sets what a `rabbitmq.conf` says; gives notes on what was passed over.
@@ -241,18 +207,22 @@ pub(super) fn apply(
     let entries = conf::entries(text)
         .map_err(|line| bad(line, "expected key = value, or a comment behind #".into()))?;
     let mut notes = Vec::new();
+    let mut pairs = auth::Pairs::default();
     for Entry { line, key, value } in entries {
         let value = filled_in(value, variable);
-        if let Some((_, apply)) = KEYS.iter().find(|(pattern, _)| fits(pattern, key)) {
-            apply(config, key, &value)
-                .map_err(|expected| bad(line, format!("{key} = {value}: expected {expected}")))?;
-        } else if PASSED_OVER.iter().any(|start| key.starts_with(start)) {
+        let unfit = |expected| bad(line, format!("{key} = {value}: expected {expected}"));
+        if let Some(taken) = pairs.take(key, &value) {
+            taken.map_err(unfit)?;
+        } else if let Some((_, apply)) = keys().find(|(pattern, _)| fits(pattern, key)) {
+            apply(config, key, &value).map_err(unfit)?;
+        } else if passed_over().any(|start| key.starts_with(start)) {
             notes.push(format!("{}:{line}: {key} {NO_MEANING}", file.display()));
         } else {
-            let known = KEYS.iter().map(|(pattern, _)| *pattern).chain(PASSED_OVER.iter().copied());
+            let known = keys().map(|(pattern, _)| *pattern).chain(passed_over());
             return Err(bad(line, format!("unknown setting {key}{}", nearest(key, known))));
         }
     }
+    pairs.settle(config);
     Ok(notes)
 }
 
@@ -279,6 +249,14 @@ pub(super) fn apply_variables(
         })?;
     }
     Ok(())
+}
+
+fn keys() -> impl Iterator<Item = &'static (&'static str, Apply)> {
+    KEYS.iter().chain(auth::KEYS)
+}
+
+fn passed_over() -> impl Iterator<Item = &'static str> {
+    PASSED_OVER.iter().chain(auth::PASSED_OVER).copied()
 }
 
 fn fits(pattern: &str, key: &str) -> bool {
@@ -392,6 +370,7 @@ fn format(value: &str) -> Result<LogFormat, Expected> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Mechanism;
     use super::*;
 
     fn read(text: &str) -> Result<(Config, Vec<String>), String> {

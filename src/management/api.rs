@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::auth::Permission;
 use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::vhost::Vhost;
@@ -17,7 +16,7 @@ use crate::metrics::sampler::Sampler;
 use crate::names::LogPosition;
 use crate::transport::Tls;
 
-use super::caller::Caller;
+use super::caller::{Caller, May};
 use super::problem::Problem;
 
 /// Where the broker listens.
@@ -85,26 +84,26 @@ impl Api {
     }
 
     /// A vhost in which the caller may do something, and what.
-    pub(super) fn entered(
+    pub(super) async fn entered(
         &self,
         caller: &Caller,
         name: &str,
-    ) -> Result<(Arc<Vhost>, Arc<Permission>), Problem> {
+    ) -> Result<(Arc<Vhost>, May), Problem> {
         let vhost = self.broker.vhost(name).ok_or_else(Problem::not_found)?;
-        let permission = self.broker.auth.permission(name, caller.user.as_str());
         let refused = || Problem::not_authorised("User not authorised to access virtual host");
-        Ok((vhost, permission.ok_or_else(refused)?))
+        let may = May::enter(self, caller, &vhost.name).await.ok_or_else(refused)?;
+        Ok((vhost, may))
     }
 
     /// What the caller may do in a vhost, as AMQP clients are asked.
     pub(super) fn access(&self, caller: &Caller, vhost: &Vhost) -> Access {
         let auth = Arc::clone(&self.broker.auth);
-        Access::new(auth, caller.user.clone(), vhost.name.clone())
+        Access::new(auth, Arc::clone(&caller.principal), vhost.name.clone())
     }
 
     /// Whether the caller may see a vhost.
     pub(super) fn sees(&self, caller: &Caller, vhost: &str) -> bool {
-        caller.is_monitor() || self.broker.auth.permission(vhost, caller.user.as_str()).is_some()
+        caller.is_monitor() || caller.enters(self, vhost)
     }
 
     /// The vhosts that the caller may see, by name.

@@ -13,13 +13,14 @@ use serde::Serialize;
 
 use super::answer::{Answer, done, list, object};
 use super::api::Api;
-use super::caller::{Caller, must};
+use super::caller::Caller;
 use super::exchanges::default_name;
 use super::fields::{Fields, Named, Query};
 use super::listing::{NameFilter, Row};
 use super::problem::Problem;
 use super::routes::Routes;
 use super::tables::Arguments;
+use crate::auth::{Resource, Right};
 use crate::broker::vhost::Vhost;
 use crate::names::ConnectionId;
 use crate::protocol::fault::Fault;
@@ -146,6 +147,11 @@ impl Ends {
         Ok(Self { source: default_name(source).into(), to_queue, destination })
     }
 
+    fn target(&self) -> Resource<'_> {
+        let name = self.destination.as_str();
+        if self.to_queue { Resource::Queue(name) } else { Resource::Exchange(name) }
+    }
+
     fn bindings(&self, vhost: &Vhost) -> Vec<BindingView> {
         let is_it = |binding: &NamedBinding| {
             let to_queue = matches!(binding.destination, NamedDestination::Queue(_));
@@ -187,10 +193,10 @@ async fn bind(
     Named((vhost, source, kind, destination)): BetweenNames,
     fields: Fields,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     let ends = Ends::of(&source, &kind, destination)?;
-    must(&may.write, &ends.destination)?;
-    must(&may.read, &ends.source)?;
+    may.must(Right::Write, ends.target()).await?;
+    may.must(Right::Read, Resource::Exchange(&ends.source)).await?;
     let routing_key = fields.text("routing_key")?.unwrap_or_default();
     let arguments = fields.table("arguments")?;
     let name = properties_key(&routing_key, &arguments);
@@ -226,10 +232,10 @@ async fn unbind(
     caller: Caller,
     Named((vhost, source, kind, destination, name)): OneName,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     let ends = Ends::of(&source, &kind, destination)?;
-    must(&may.write, &ends.destination)?;
-    must(&may.read, &ends.source)?;
+    may.must(Right::Write, ends.target()).await?;
+    may.must(Right::Read, Resource::Exchange(&ends.source)).await?;
     let found = find(&vhost, &ends, &name)?;
     if ends.source.is_empty() {
         return Err(Fault::default_exchange().into());

@@ -2,6 +2,7 @@
 //!
 //! A handler names the least that its caller must be by the extractor that it takes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,8 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::api::Api;
 use super::problem::Problem;
-use crate::auth::{Origin, Pattern};
-use crate::names::UserName;
+use crate::auth::{Auth, Deed, Origin, Permission, Principal, Question, Resource, Right, Verdict};
+use crate::names::{UserName, VhostName};
+use crate::protocol::fault::Fault;
 
 /// The tags of whoever may use the API at all.
 const TAGS: [&str; 4] = ["administrator", "monitoring", "policymaker", "management"];
@@ -24,6 +26,20 @@ const TAGS: [&str; 4] = ["administrator", "monitoring", "policymaker", "manageme
 pub(super) struct Caller {
     pub(super) user: UserName,
     pub(super) tags: Vec<String>,
+    /// The same, and who says what they may do.
+    pub(super) principal: Arc<Principal>,
+    /// The vhosts that they may enter, if others than the accounts say so and they may not see
+    /// everything anyway.
+    enters: Option<Arc<BTreeSet<VhostName>>>,
+}
+
+/// What a caller may do in a vhost.
+pub(super) struct May {
+    auth: Arc<Auth>,
+    principal: Arc<Principal>,
+    vhost: VhostName,
+    /// What the accounts say, if they are asked.
+    permission: Option<Arc<Permission>>,
 }
 
 /// A caller who may see what the node and everybody does: `monitoring` or `administrator`.
@@ -55,6 +71,27 @@ impl Caller {
         self.has(&["administrator", "policymaker"])
     }
 
+    /// Whether it may enter a vhost, by what is known of it.
+    pub(super) fn enters(&self, api: &Api, vhost: &str) -> bool {
+        match &self.enters {
+            Some(vhosts) => vhosts.contains(vhost),
+            None => api.broker.auth.permission(vhost, self.user.as_str()).is_some(),
+        }
+    }
+
+    /// Asks of each vhost whether it may be entered, as RabbitMQ does.
+    async fn vhosts_entered(&self, api: &Api) -> BTreeSet<VhostName> {
+        let mut entered = BTreeSet::new();
+        for vhost in api.broker.vhosts() {
+            let question = Question { vhost: vhost.name.clone(), deed: Deed::Enter };
+            let auth = Arc::clone(&api.broker.auth);
+            if auth.ask(Arc::clone(&self.principal), question).await.is_allowed() {
+                entered.insert(vhost.name.clone());
+            }
+        }
+        entered
+    }
+
     /// Whether it may see a connection of this user.
     pub(super) fn sees_connection_of(&self, user: &UserName) -> bool {
         self.is_monitor() || self.user == *user
@@ -65,24 +102,25 @@ impl FromRequestParts<Arc<Api>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Problem> {
-        let (user, password) = basic(&parts.headers)?;
+        let (user, password) = credentials(&parts.headers)?;
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let Some(from) = from else { return Err(Problem::unknown_caller()) };
-        let api = Arc::clone(api);
-        // Hashing takes time on purpose; it must not keep others waiting.
-        let login = tokio::task::spawn_blocking(move || {
-            let origin = Origin::of("http", from);
-            api.broker.auth.check_password(&user, password.as_bytes(), &origin)
-        });
-        let user = match login.await {
-            Ok(Ok(user)) => user,
-            Ok(Err(refused)) => {
-                tracing::warn!(%from, "management login refused: {refused}");
-                return Err(Problem::unknown_caller());
-            }
-            Err(_) => return Err(Problem::unknown_caller()),
+        let auth = Arc::clone(&api.broker.auth);
+        let origin = Origin::of("http", from);
+        let login = auth.check_password_slowly(user, password.into_bytes(), origin).await;
+        let principal = Arc::new(login.map_err(|refused| {
+            tracing::warn!(%from, "management login refused: {refused}");
+            Problem::unknown_caller()
+        })?);
+        let mut caller = Self {
+            user: principal.name.clone(),
+            tags: principal.tags.clone(),
+            principal,
+            enters: None,
         };
-        let caller = Self { user: user.name.clone(), tags: user.tags.clone() };
+        if caller.principal.backend().is_some() && !caller.is_monitor() {
+            caller.enters = Some(Arc::new(caller.vhosts_entered(api).await));
+        }
         if caller.has(&TAGS) {
             return Ok(caller);
         }
@@ -126,19 +164,70 @@ impl FromRequestParts<Arc<Api>> for PolicyMaker {
     }
 }
 
-/// Refuses a name that a permission does not match.
-pub(super) fn must(pattern: &Pattern, name: &str) -> Result<(), Problem> {
-    if pattern.matches(name) { Ok(()) } else { Err(Problem::not_authorised("Access refused.")) }
+impl May {
+    /// What a caller may do in a vhost, if they may enter it.
+    pub(super) async fn enter(api: &Api, caller: &Caller, vhost: &VhostName) -> Option<Self> {
+        let auth = Arc::clone(&api.broker.auth);
+        let principal = Arc::clone(&caller.principal);
+        if principal.backend().is_none() {
+            let permission = auth.permission(vhost.as_str(), caller.user.as_str())?;
+            let vhost = vhost.clone();
+            return Some(Self { auth, principal, vhost, permission: Some(permission) });
+        }
+        let may = Self { auth, principal, vhost: vhost.clone(), permission: None };
+        may.ask(Deed::Enter).await.is_allowed().then_some(may)
+    }
+
+    async fn ask(&self, deed: Deed) -> Verdict {
+        let question = Question { vhost: self.vhost.clone(), deed };
+        Arc::clone(&self.auth).ask(Arc::clone(&self.principal), question).await
+    }
+
+    async fn allows(&self, right: Right, resource: Resource<'_>) -> bool {
+        if let Some(permission) = &self.permission {
+            let (Resource::Exchange(name) | Resource::Queue(name)) = resource;
+            return permission.of(right).matches(name);
+        }
+        let (kind, name) = resource.kind_and_name();
+        self.ask(Deed::Use { right, kind, name: name.into() }).await.is_allowed()
+    }
+
+    /// Refuses what the caller may not do.
+    pub(super) async fn must(&self, right: Right, resource: Resource<'_>) -> Result<(), Problem> {
+        if self.allows(right, resource).await {
+            return Ok(());
+        }
+        Err(Problem::not_authorised("Access refused."))
+    }
+
+    /// Refuses what the caller may not do, in AMQP's words.
+    pub(super) async fn must_access(
+        &self,
+        right: Right,
+        resource: Resource<'_>,
+    ) -> Result<(), Problem> {
+        if self.allows(right, resource).await {
+            return Ok(());
+        }
+        let (Resource::Exchange(name) | Resource::Queue(name)) = resource;
+        let (kind, _) = resource.kind_and_name();
+        let fault = Fault::no_access(right, kind, name, &self.vhost, &self.principal.name);
+        Err(Problem::not_authorised(&fault.to_string()))
+    }
 }
 
-/// User and password of HTTP's basic authentication (RFC 7617).
-fn basic(headers: &HeaderMap) -> Result<(String, String), Problem> {
+/// User and password of HTTP's basic authentication (RFC 7617), or a bearer's token (RFC 6750), which
+/// says itself whose it is.
+fn credentials(headers: &HeaderMap) -> Result<(String, String), Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Err(Problem::unknown_caller());
     };
     let malformed = || Problem::bad_request("malformed authorization header");
     let (scheme, encoded) =
         value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(malformed)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok((String::new(), encoded.trim().to_owned()));
+    }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(malformed());
     }

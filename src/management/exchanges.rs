@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::answer::{Answer, columns, done, list, put as put_answer};
 use super::api::Api;
 use super::bindings;
-use super::caller::{Caller, must};
+use super::caller::Caller;
 use super::fields::{Fields, Flags, Named, Query};
 use super::listing::{Ages, ListQuery, NameFilter, Row};
 use super::problem::Problem;
 use super::rates::{Details, Rates};
 use super::routes::Routes;
 use super::tables::Arguments;
+use crate::auth::{Resource, Right};
 use crate::broker::exchange_traffic::Which;
 use crate::broker::vhost::Vhost;
 use crate::metrics::sampler;
@@ -208,8 +209,8 @@ async fn declare(
     Named((vhost, name)): Named<(String, String)>,
     fields: Fields,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
-    must(&may.configure, default_name(&name))?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
+    may.must(Right::Configure, Resource::Exchange(default_name(&name))).await?;
     let declare = DeclareExchange {
         exchange: default_name(&name).to_owned(),
         kind: fields.text("type")?.unwrap_or_else(|| "direct".into()),
@@ -234,9 +235,9 @@ async fn delete(
     Named((vhost, name)): Named<(String, String)>,
     flags: Flags,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     find(&vhost, &name)?;
-    must(&may.configure, default_name(&name))?;
+    may.must(Right::Configure, Resource::Exchange(default_name(&name))).await?;
     let (name, if_unused) = (default_name(&name), flags.has("if-unused"));
     let position = vhost.change(|topology| topology.delete_exchange(name, if_unused))?;
     api.safe(position).await;

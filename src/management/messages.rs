@@ -19,8 +19,8 @@ use super::fields::{Fields, Named};
 use super::problem::Problem;
 use super::properties;
 use super::routes::Routes;
-use crate::auth::Pattern;
-use crate::broker::access::Access;
+use crate::auth::{Resource, Right};
+use crate::broker::access::{Access, Denied};
 use crate::broker::publish::{Addressing, Publisher, Reached};
 use crate::broker::vhost::Vhost;
 use crate::message::{Message, Parts};
@@ -62,14 +62,14 @@ async fn publish(
     Named((vhost, exchange)): Named<(String, String)>,
     fields: Fields,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     fields.must_have(&["routing_key", "properties", "payload", "payload_encoding"])?;
     let exchange = default_name(&exchange);
     let exists = vhost.look(|topology| topology.exchange_named(exchange).is_some());
     if !exchange.is_empty() && !exists {
         return Err(Problem::missing("exchange_not_found"));
     }
-    must_access(&caller, &may.write, "write", ("exchange", exchange), &vhost)?;
+    may.must_access(Right::Write, Resource::Exchange(exchange)).await?;
     let mut access = api.access(&caller, &vhost);
     let body = payload(&fields)?;
     let limit = api.broker.config.limits.max_message_size;
@@ -106,38 +106,33 @@ async fn publish(
         died: false,
     });
     let how = Addressing { headers: parsed.properties.headers, more_keys: &more.keys, channel: 0 };
-    let (routed, position) = publish_one(&api, &vhost, access, message, how)?;
+    let (routed, position) = publish_one(&api, &vhost, access, message, how).await?;
     api.safe(position).await;
     Ok(object(&json!({"routed": routed})))
 }
 
-/// Refuses a name that the caller's pattern does not match, in AMQP's words.
-pub(super) fn must_access(
-    caller: &Caller,
-    pattern: &Pattern,
-    access: &str,
-    (what, name): (&str, &str),
-    vhost: &Vhost,
-) -> Result<(), Problem> {
-    if pattern.matches(name) {
-        return Ok(());
-    }
-    Err(Problem::not_authorised(&format!(
-        "ACCESS_REFUSED - {access} access to {what} '{name}' in vhost '{}' refused for user '{}'",
-        vhost.name, caller.user
-    )))
-}
-
-fn publish_one(
+async fn publish_one(
     api: &Api,
     vhost: &Arc<Vhost>,
     access: Access,
-    message: Message,
+    mut message: Message,
     how: Addressing<'_>,
 ) -> Result<(bool, LogPosition), Problem> {
     let reply_tos = Arc::clone(&api.broker.reply_tos);
     let mut publisher = Publisher::new(Arc::clone(vhost), reply_tos, access);
-    let reached = publisher.publish(message, how).map_err(|fault| Problem::of_publish(&fault))?;
+    let reached = loop {
+        match publisher.publish(message, how) {
+            Ok(reached) => break reached,
+            Err(Denied::Refused(fault)) => return Err(Problem::of_publish(&fault)),
+            Err(Denied::Unasked(question, again)) => {
+                message = again;
+                let who = Arc::clone(publisher.access.principal());
+                let auth = Arc::clone(&api.broker.auth);
+                let verdict = auth.ask(who, (*question).clone()).await;
+                publisher.access.note(*question, verdict);
+            }
+        }
+    };
     let position = publisher.flush();
     match reached {
         Reached::Nobody => Ok((false, position)),
@@ -188,11 +183,11 @@ async fn get(
     Named((vhost, name)): Named<(String, String)>,
     fields: Fields,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     if vhost.look(|topology| topology.queue(&name)).is_none() {
         return Err(Problem::missing("queue_not_found"));
     }
-    must_access(&caller, &may.read, "read", ("queue", &name), &vhost)?;
+    may.must_access(Right::Read, Resource::Queue(&name)).await?;
     fields.must_have(&["ackmode", "count", "encoding"])?;
     let outcome = outcome(&fields)?;
     let encoding = Encoding::parse(fields.text("encoding")?.as_deref())?;

@@ -12,10 +12,10 @@ use super::bindings::NOBODY;
 use super::caller::Caller;
 use super::exchanges::default_name;
 use super::fields::{Fields, Named};
-use super::messages::must_access;
 use super::peeking::unreadable;
 use super::problem::Problem;
 use super::routes::Routes;
+use crate::auth::{Resource, Right};
 use crate::broker::moving::{Goal, Move};
 use crate::broker::vhost::Vhost;
 use crate::queue::filter::Filter;
@@ -33,14 +33,14 @@ async fn move_messages(
     Named((vhost, name)): Named<(String, String)>,
     fields: Fields,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     if vhost.look(|topology| topology.queue(&name)).is_none() {
         return Err(Problem::missing("queue_not_found"));
     }
-    must_access(&caller, &may.read, "read", ("queue", &name), &vhost)?;
+    may.must_access(Right::Read, Resource::Queue(&name)).await?;
     fields.must_have(&["destination"])?;
     let (to, exchange) = goal(&fields, &vhost)?;
-    must_access(&caller, &may.write, "write", ("exchange", &exchange), &vhost)?;
+    may.must_access(Right::Write, Resource::Exchange(&exchange)).await?;
     let most = match fields.integer("count")? {
         None => u64::MAX,
         Some(count) => u64::try_from(count)

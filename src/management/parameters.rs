@@ -164,7 +164,7 @@ async fn put(
     Named((component, vhost, name)): Named<(String, String, String)>,
     fields: Fields,
 ) -> Answer {
-    let vhost = vhost_to_change(&api, &caller, &vhost)?;
+    let vhost = vhost_to_change(&api, &caller, &vhost).await?;
     fields.must_have(&["value"])?;
     let value = fields.get("value").cloned().unwrap_or_default();
     let put = vhost.put_parameter(&component, &name, value)?;
@@ -177,7 +177,7 @@ async fn delete(
     PolicyMaker(caller): PolicyMaker,
     Named((component, vhost, name)): Named<(String, String, String)>,
 ) -> Answer {
-    let (vhost, _) = api.entered(&caller, &vhost)?;
+    let (vhost, _) = api.entered(&caller, &vhost).await?;
     if !vhost.delete_parameter(&component, &name) {
         return Err(Problem::not_found());
     }

@@ -10,12 +10,13 @@ use serde::Serialize;
 use super::answer::{Answer, done, object};
 use super::api::Api;
 use super::bindings::NOBODY;
-use super::caller::{Caller, must};
+use super::caller::Caller;
 use super::fields::{Flags, Named};
-use super::messages::{ContentView, Encoding, must_access};
+use super::messages::{ContentView, Encoding};
 use super::problem::Problem;
 use super::queues::find;
 use super::routes::Routes;
+use crate::auth::{Resource, Right};
 use crate::broker::live_queue::{Page, Peek};
 use crate::queue::due::NEVER;
 use crate::queue::filter::Filter;
@@ -78,9 +79,9 @@ async fn set_paused(
     Named((vhost, name)): Named<(String, String)>,
     paused: bool,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     find(&vhost, &name)?;
-    must(&may.configure, &name)?;
+    may.must(Right::Configure, Resource::Queue(&name)).await?;
     let queue = vhost.queue_for(&name, NOBODY)?;
     let position = vhost.pause_queue(&queue, paused);
     let done_what = if paused { "queue paused" } else { "queue resumed" };
@@ -95,9 +96,9 @@ async fn peek(
     Named((vhost, name)): Named<(String, String)>,
     asked: Flags,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     let (_, queue) = find(&vhost, &name)?;
-    must_access(&caller, &may.read, "read", ("queue", &name), &vhost)?;
+    may.must_access(Right::Read, Resource::Queue(&name)).await?;
     let wanted = Peek {
         from: number(&asked, "offset")?.unwrap_or(0),
         count: number(&asked, "count")?.unwrap_or(COUNT).min(MOST),

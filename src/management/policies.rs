@@ -104,7 +104,7 @@ impl From<Invalid> for Problem {
 }
 
 /// A vhost that a change names: RabbitMQ says `vhost_not_found` then.
-pub(super) fn vhost_to_change(
+pub(super) async fn vhost_to_change(
     api: &Api,
     caller: &Caller,
     name: &str,
@@ -112,7 +112,7 @@ pub(super) fn vhost_to_change(
     if api.broker.vhost(name).is_none() {
         return Err(Problem::missing("vhost_not_found"));
     }
-    api.entered(caller, name).map(|(vhost, _)| vhost)
+    api.entered(caller, name).await.map(|(vhost, _)| vhost)
 }
 
 fn of(class: Class, vhost: &Vhost) -> Vec<PolicyView> {
@@ -150,7 +150,7 @@ async fn put(
     Named((vhost, name)): Names,
     fields: Fields,
 ) -> Answer {
-    let vhost = vhost_to_change(&api, &caller, &vhost)?;
+    let vhost = vhost_to_change(&api, &caller, &vhost).await?;
     let policy = Policy::read(class, &name, fields.as_map())?;
     let put = vhost.put_policy(class, policy);
     api.safe(api.broker.shared.last_row()).await;
@@ -164,7 +164,7 @@ async fn delete(
     Named((vhost, name)): Names,
 ) -> Answer {
     let vhost = api.broker.vhost(&vhost).ok_or_else(Problem::not_found)?;
-    api.entered(&caller, vhost.name.as_str())?;
+    api.entered(&caller, vhost.name.as_str()).await?;
     if !vhost.delete_policy(class, &name) {
         return Err(Problem::not_found());
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, columns, done, list, put as put_answer};
 use super::api::Api;
 use super::bindings::{self, NOBODY};
-use super::caller::{Administrator, Caller, must};
+use super::caller::{Administrator, Caller};
 use super::connections::ConnectionDetails;
 use super::consumers::{self, ConsumerView};
 use super::fields::{Fields, Flags, Named, Query};
@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::rates::{Lengths, MessageStatsView, Rates};
 use super::routes::Routes;
 use super::tables::Arguments;
+use crate::auth::{Resource, Right};
 use crate::broker::live_queue::{Counts, LiveQueue};
 use crate::broker::vhost::Vhost;
 use crate::metrics::figures::{FIGURES, READY, UNACKED, of_queue};
@@ -248,8 +249,8 @@ async fn declare(
     if api.broker.vhost(&vhost).is_none() {
         return Err(Problem::missing("vhost_not_found"));
     }
-    let (vhost, may) = api.entered(&caller, &vhost)?;
-    must(&may.configure, &name)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
+    may.must(Right::Configure, Resource::Queue(&name)).await?;
     let declared = Declared {
         durable: fields.flag("durable", false)?,
         auto_delete: fields.flag("auto_delete", false)?,
@@ -276,9 +277,9 @@ async fn delete_queue(
     Named((vhost, name)): Named<(String, String)>,
     flags: Flags,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     find(&vhost, &name)?;
-    must(&may.configure, &name)?;
+    may.must(Right::Configure, Resource::Queue(&name)).await?;
     let queue = vhost.queue_for(&name, NOBODY)?;
     let deleted = vhost.delete_queue(&queue, flags.has("if-unused"), flags.has("if-empty"));
     let (_, position) = deleted.map_err(|why| match why {
@@ -311,9 +312,9 @@ async fn purge(
     caller: Caller,
     Named((vhost, name)): Named<(String, String)>,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     find(&vhost, &name)?;
-    must(&may.read, &name)?;
+    may.must(Right::Read, Resource::Queue(&name)).await?;
     vhost.queue_for(&name, NOBODY)?.purge();
     Ok(done())
 }

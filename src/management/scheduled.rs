@@ -10,10 +10,11 @@ use super::answer::{Answer, done, object};
 use super::api::Api;
 use super::caller::Caller;
 use super::fields::{Flags, Named};
-use super::messages::{ContentView, Encoding, must_access};
+use super::messages::{ContentView, Encoding};
 use super::peeking::number;
 use super::problem::Problem;
 use super::routes::Routes;
+use crate::auth::{Resource, Right};
 use crate::broker::schedule::{Due, Scheduled};
 
 /// Messages of a page that does not say.
@@ -62,9 +63,9 @@ async fn list(
     Named((vhost, name)): Named<(String, String)>,
     asked: Flags,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     let count = vhost.scheduled_count(&name).ok_or_else(Problem::not_found)?;
-    must_access(&caller, &may.read, "read", ("exchange", &name), &vhost)?;
+    may.must_access(Right::Read, Resource::Exchange(&name)).await?;
     let wrong = || Problem::bad_request("after must be the id of a message");
     let after = asked.get("after").map(|id| due_of(id).ok_or_else(wrong)).transpose()?;
     let most = number(&asked, "count")?.unwrap_or(COUNT).min(MOST);
@@ -90,9 +91,9 @@ async fn cancel(
     caller: Caller,
     Named((vhost, name, id)): Named<(String, String, String)>,
 ) -> Answer {
-    let (vhost, may) = api.entered(&caller, &vhost)?;
+    let (vhost, may) = api.entered(&caller, &vhost).await?;
     vhost.scheduled_count(&name).ok_or_else(Problem::not_found)?;
-    must_access(&caller, &may.write, "write", ("exchange", &name), &vhost)?;
+    may.must_access(Right::Write, Resource::Exchange(&name)).await?;
     let cancelled = due_of(&id).is_some_and(|due| vhost.cancel_scheduled(&name, due));
     if !cancelled {
         return Err(Problem::not_found());

@@ -24,8 +24,9 @@ struct WhoAmI {
 }
 
 async fn whoami(caller: Caller) -> Answer {
-    let Caller { user, tags } = caller;
-    Ok(object(&WhoAmI { name: user.to_string(), tags, is_internal_user: true }))
+    let is_internal_user = caller.principal.backend().is_none();
+    let Caller { user, tags, .. } = caller;
+    Ok(object(&WhoAmI { name: user.to_string(), tags, is_internal_user }))
 }
 
 async fn version(_: Caller) -> Answer {

@@ -1,7 +1,9 @@
 //! Everything else that a channel asks for.
 
+use crate::broker::access::Denied;
 use crate::broker::perform::Asker;
 use crate::names::LogPosition;
+use crate::net::consulting::Waiting;
 use crate::net::session::Session;
 use crate::protocol::channel::Action;
 use crate::protocol::fault::Fault;
@@ -60,7 +62,7 @@ impl Session {
         self.resume(&resumed);
     }
 
-    fn ask(&mut self, number: u16, request: Request, nowait: bool) -> Result<(), Fault> {
+    pub(super) fn ask(&mut self, number: u16, request: Request, nowait: bool) -> Result<(), Fault> {
         let (Some(channel), Some(vhost)) = (self.channels.get_mut(&number), &self.vhost) else {
             return Ok(());
         };
@@ -76,8 +78,20 @@ impl Session {
             nowait,
             safe_at: LogPosition::default(),
         };
-        let answer = asker.perform(request)?;
+        let performed = asker.perform(request);
         let safe_at = asker.safe_at;
+        let answer = match performed {
+            Ok(answer) => answer,
+            Err(Denied::Refused(fault)) => return Err(fault),
+            Err(Denied::Unasked(question, request)) => {
+                let id = request.method();
+                self.ask_whether(
+                    question,
+                    Waiting::Request { channel: number, request, nowait, id },
+                );
+                return Ok(());
+            }
+        };
         if let Some(answer) = answer {
             self.answer_once_safe(number, answer, safe_at);
         }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::block_in_place;
-
-use crate::auth::{CertificateNames, Origin, Refused};
-use crate::broker::access::Access;
+use crate::auth::{CertificateNames, Origin, Principal, Refused};
+use crate::broker::access::{Access, Denied};
 use crate::broker::peers::Identity;
 use crate::broker::publish::Publisher;
 use crate::broker::vhost_rules::Admitted;
+use crate::net::consulting::Waiting;
 use crate::net::server_properties::server_properties;
 use crate::net::session::Session;
 use crate::protocol::connection::{Connection, Step};
 use crate::protocol::fault::Fault;
 use crate::wire::PROTOCOL_HEADER;
-use crate::wire::method::{AnyMethod, MethodId, Other, connection};
+use crate::wire::method::{MethodId, Other};
 
 /// AMQP 0-9-1 as some clients of its time write it; RabbitMQ takes it too.
 const OTHER_HEADER: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
@@ -47,29 +45,35 @@ impl Session {
     /// A method on channel 0.
     pub(super) fn connection_method(&mut self, id: MethodId, method: Other) -> Result<(), Fault> {
         match self.connection.method(method).map_err(|fault| fault.at(id))? {
-            Step::Authenticate { mechanism, response } => self.log_in(&mechanism, &response)?,
+            Step::Authenticate { mechanism, response } => self.log_in(mechanism, response)?,
             Step::Tuned => self.tuned(),
             Step::Open { vhost } => self.open(&vhost).map_err(|fault| fault.at(id))?,
             Step::Close => self.closed_by_client(),
             Step::Closed => self.ended = true,
-            Step::SecretUpdated => {
-                let ok = connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {});
-                self.outbox.send(0, &AnyMethod::Connection(ok));
-            }
+            Step::NewSecret { secret } => self.update_secret(secret),
             Step::Nothing => {}
         }
         Ok(())
     }
 
-    fn log_in(&mut self, mechanism: &str, response: &[u8]) -> Result<(), Fault> {
-        let auth = &self.common.broker.auth;
-        let check = || auth.log_in(mechanism, response, &self.origin());
-        // A hash that is slow on purpose must not keep other connections waiting.
-        let may_wait = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let checked = if auth.is_slow() && may_wait { block_in_place(check) } else { check() };
+    fn log_in(&mut self, mechanism: String, response: Vec<u8>) -> Result<(), Fault> {
+        let (auth, origin) = (Arc::clone(&self.common.broker.auth), self.origin());
+        if let Some(checked) = auth.log_in_at_once(&mechanism, &response, &origin) {
+            return self.login_checked(checked);
+        }
+        self.ask_who(Waiting::Login, auth.log_in_slowly(mechanism, response, origin));
+        Ok(())
+    }
+
+    /// It is known who the client is, or that it may not come in.
+    pub(super) fn login_checked(
+        &mut self,
+        checked: Result<Principal, Refused>,
+    ) -> Result<(), Fault> {
         let refused = match checked {
-            Ok(user) => {
-                self.user = Some(user.name.clone());
+            Ok(principal) => {
+                self.user = Some(principal.name.clone());
+                self.principal = Some(Arc::new(principal));
                 let tune = self.connection.authenticated();
                 self.outbox.send(0, &tune);
                 return Ok(());
@@ -82,9 +86,11 @@ impl Session {
             Refused::Malformed(_) => Err(Fault::syntax(refused)),
             Refused::InvalidCredentials(_)
             | Refused::NotLoopback(_)
-            | Refused::NamelessCertificate => {
+            | Refused::NamelessCertificate
+            | Refused::ByBackend { .. }
+            | Refused::Failed(_) => {
                 if self.connection.client().is_capable_of("authentication_failure_close") {
-                    return Err(Fault::login_refused(mechanism));
+                    return Err(Fault::login_refused(self.connection.mechanism()));
                 }
                 self.refused = true;
                 self.ended = true;
@@ -103,13 +109,25 @@ impl Session {
         Origin { certificate, ..Origin::of("amqp091", self.peer.ip()) }
     }
 
-    fn open(&mut self, name: &str) -> Result<(), Fault> {
+    pub(super) fn open(&mut self, name: &str) -> Result<(), Fault> {
         let broker = &self.common.broker;
         let missing = || Fault::not_allowed(format_args!("vhost {name} not found"));
         let vhost = broker.vhost(name).ok_or_else(missing)?;
-        let Some(user) = self.user.clone() else { return Ok(()) };
-        let mut access = Access::new(broker.auth.clone(), user.clone(), vhost.name.clone());
-        access.check_vhost()?;
+        let Some(principal) = self.principal.clone() else { return Ok(()) };
+        let user = principal.name.clone();
+        // What was asked about it already has been noted.
+        let access = self.entering.take().map(|access| *access);
+        let mut access = access
+            .unwrap_or_else(|| Access::new(broker.auth.clone(), principal, vhost.name.clone()));
+        match access.check_vhost() {
+            Ok(()) => {}
+            Err(Denied::Refused(fault)) => return Err(fault),
+            Err(Denied::Unasked(question, ())) => {
+                self.entering = Some(Box::new(access));
+                self.ask_whether(question, Waiting::Open { vhost: name.into() });
+                return Ok(());
+            }
+        }
         // The order is RabbitMQ's.
         if vhost.admit(self.id, &self.outbox, &user)? == Admitted::Ended {
             return Err(missing());
@@ -135,6 +153,7 @@ impl Session {
         let ok = self.connection.opened();
         self.outbox.send(0, &ok);
         self.set_heartbeat();
+        self.set_recheck();
         tracing::info!(connection = %self.name(), %user, vhost = name, "connection opened");
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! the outbox. Both end with the connection.
 
 mod asking;
+mod consulting;
 mod frames;
 mod handshake;
 pub mod listener;

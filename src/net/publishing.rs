@@ -1,9 +1,11 @@
 //! A publish, from its frames to its queues.
 
+use crate::broker::access::Denied;
 use crate::broker::publish::{Addressing, Publisher, Reached};
 use crate::broker::reply_to::PSEUDO_QUEUE;
 use crate::broker::transaction::Operation;
 use crate::message::{Message, Parts};
+use crate::net::consulting::Waiting;
 use crate::net::session::Session;
 use crate::protocol::channel::{Channel, Mode};
 use crate::protocol::content::{Published, whole};
@@ -72,14 +74,36 @@ impl Session {
         if properties.reply_to == Some(PSEUDO_QUEUE.as_bytes()) {
             message = with_reply_address(&message, channel)?;
         }
-        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        let transactional = matches!(channel.mode, Mode::Transaction);
         let how =
             Addressing { headers: properties.headers, more_keys: &more.keys, channel: number };
-        if let Mode::Transaction = channel.mode {
+        if transactional {
             return self.publish_later(number, message, how, mandatory);
         }
+        self.publish_now(number, message, how, mandatory)
+    }
+
+    #[inline]
+    fn publish_now(
+        &mut self,
+        number: u16,
+        message: Message,
+        how: Addressing<'_>,
+        mandatory: bool,
+    ) -> Result<(), Fault> {
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
         let returned = mandatory.then(|| message.clone());
-        let reached = publisher.publish(message, how)?;
+        let reached = match publisher.publish(message, how) {
+            Ok(reached) => reached,
+            Err(Denied::Refused(fault)) => return Err(fault),
+            Err(Denied::Unasked(question, message)) => {
+                let more_keys = owned(how.more_keys);
+                let waiting = Waiting::Publish { channel: number, message, more_keys, mandatory };
+                self.ask_whether(question, waiting);
+                return Ok(());
+            }
+        };
+        let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         channel.counted().published.add(1);
         if reached == Reached::Nobody {
             self.unroutable(number, returned);
@@ -92,6 +116,26 @@ impl Session {
         Ok(())
     }
 
+    /// Publishes what had to wait until somebody said that it may be.
+    pub(super) fn publish_again(
+        &mut self,
+        number: u16,
+        message: Message,
+        more_keys: &[Box<[u8]>],
+        mandatory: bool,
+    ) -> Result<(), Fault> {
+        let Some(channel) = self.channels.get(&number) else { return Ok(()) };
+        let transactional = matches!(channel.mode, Mode::Transaction);
+        let keys: Vec<&[u8]> = more_keys.iter().map(AsRef::as_ref).collect();
+        let header = message.header().to_vec();
+        let headers = ContentHeader::parse(&header).ok().and_then(|each| each.properties.headers);
+        let how = Addressing { headers, more_keys: &keys, channel: number };
+        if transactional {
+            return self.publish_later(number, message, how, mandatory);
+        }
+        self.publish_now(number, message, how, mandatory)
+    }
+
     fn publish_later(
         &mut self,
         number: u16,
@@ -100,8 +144,16 @@ impl Session {
         mandatory: bool,
     ) -> Result<(), Fault> {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
-        publisher.check(&message, how)?;
-        let more_keys = how.more_keys.iter().map(|key| (*key).into()).collect();
+        let more_keys = owned(how.more_keys);
+        match publisher.check(&message, how) {
+            Ok(()) => {}
+            Err(Denied::Refused(fault)) => return Err(fault),
+            Err(Denied::Unasked(question, ())) => {
+                let waiting = Waiting::Publish { channel: number, message, more_keys, mandatory };
+                self.ask_whether(question, waiting);
+                return Ok(());
+            }
+        }
         let operation = Operation::Publish { message, more_keys, mandatory };
         self.transactions.entry(number).or_default().push(operation);
         if let Some(channel) = self.channels.get(&number) {
@@ -147,6 +199,10 @@ impl Session {
         let code = Code::NoRoute;
         outbox.out().return_(number, code.number(), code.name(), &message, max_payload);
     }
+}
+
+fn owned(keys: &[&[u8]]) -> Vec<Box<[u8]>> {
+    keys.iter().map(|key| (*key).into()).collect()
 }
 
 /// Nobody who receives the message may see who else did (sender-selected distribution).

@@ -8,11 +8,14 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::consulting::Asked;
 use super::open_channel::OpenChannel;
 use super::read_buffer::ReadBuffer;
 use super::waiting::Held;
 use super::writer;
+use crate::auth::Principal;
 use crate::broker::Broker;
+use crate::broker::access::Access;
 use crate::broker::outbox::Outbox;
 use crate::broker::peers::{Peer, PeerState};
 use crate::broker::publish::Publisher;
@@ -55,6 +58,10 @@ pub(super) struct Session {
     pub(super) transactions: FxHashMap<u16, Vec<Operation>>,
     pub(super) limits: Limits,
     pub(super) user: Option<UserName>,
+    /// The user, and who says what they may do.
+    pub(super) principal: Option<Arc<Principal>>,
+    /// What is known of what the user may do, until the vhost is open.
+    pub(super) entering: Option<Box<Access>>,
     /// The version of the accounts in which the user was last seen.
     auth_version: u64,
     pub(super) vhost: Option<Arc<Vhost>>,
@@ -81,6 +88,10 @@ pub(super) struct Session {
     pub(super) unconfirmed: Vec<u16>,
     /// An answer that waits for the log. Nothing is read meanwhile.
     pub(super) held: Option<Held>,
+    /// A question, and what waits for its answer. Nothing is read meanwhile.
+    pub(super) asked: Option<Box<Asked>>,
+    /// When the user's secret expires, or what others said of them has to be asked again.
+    pub(super) recheck: Option<Instant>,
     /// How the store wakes this session.
     pub(super) registration: Option<Registration>,
     /// The protocol header has come.
@@ -157,6 +168,8 @@ impl Session {
             transactions: FxHashMap::default(),
             limits,
             user: None,
+            principal: None,
+            entering: None,
             auth_version: 0,
             vhost: None,
             publisher: None,
@@ -171,6 +184,8 @@ impl Session {
             user_throttle: None,
             unconfirmed: Vec::new(),
             held: None,
+            asked: None,
+            recheck: None,
             registration: None,
             greeted: false,
             alarm,
@@ -186,7 +201,8 @@ impl Session {
         // most reads do.
         let mut timer = pin!(sleep_until(self.alarm));
         while !self.ended {
-            let due = self.paused.map_or(self.alarm, |until| until.min(self.alarm));
+            let next = self.paused.map_or(self.alarm, |until| until.min(self.alarm));
+            let due = self.recheck.map_or(next, |at| at.min(next));
             if timer.deadline() != due {
                 timer.as_mut().reset(due);
             }
@@ -205,6 +221,7 @@ impl Session {
                     self.read(read, &mut buffer).await;
                 }
                 () = timer.as_mut() => match self.paused {
+                    _ if due < next => self.recheck(),
                     Some(until) if until <= self.alarm => self.look_whether_it_may_publish(),
                     Some(_) | None => self.tick(),
                 },
@@ -231,7 +248,7 @@ impl Session {
     }
 
     fn handle(&mut self, buffer: &mut ReadBuffer) {
-        if buffer.is_empty() || self.held.is_some() || self.ended {
+        if buffer.is_empty() || self.is_held() || self.ended {
             return;
         }
         let common = Arc::clone(&self.common);
@@ -266,7 +283,7 @@ impl Session {
     /// Whether the session should read on: its client reads what it is told, and there is room for
     /// what it publishes.
     fn may_read(&self) -> bool {
-        let waits = self.blocked || self.log_is_full || self.held.is_some();
+        let waits = self.blocked || self.log_is_full || self.is_held();
         let waits = waits || self.paused.is_some();
         !waits && self.outbox.lock().session_may_read()
     }
@@ -294,11 +311,16 @@ impl Session {
         self.note_state();
         self.wait_for_the_log_to_catch_up();
         self.answer_what_is_safe();
+        self.take_answer();
     }
 
     /// Whoever is deleted has no connections.
     fn leave_if_deleted(&mut self) {
         let Some(user) = &self.user else { return };
+        // Others than the broker's own users are not known here, and cannot be deleted.
+        if self.principal.as_ref().is_some_and(|principal| principal.backend().is_some()) {
+            return;
+        }
         let auth = &self.common.broker.auth;
         let version = auth.version();
         if std::mem::replace(&mut self.auth_version, version) != version
@@ -404,7 +426,7 @@ impl Session {
     }
 
     /// The broker closes the connection.
-    fn close_by(&mut self, fault: Fault) {
+    pub(super) fn close_by(&mut self, fault: Fault) {
         if self.connection.is_closing() {
             return;
         }
@@ -414,6 +436,7 @@ impl Session {
         self.outbox.send(0, &fault.close_method());
         self.connection.begin_close();
         self.blocked = false;
+        self.asked = None;
         self.me.set_state(PeerState::Closing);
         let close_timeout = self.common.broker.config.amqp.close_timeout;
         self.alarm = Instant::now() + Duration::from_secs(close_timeout);

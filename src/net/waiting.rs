@@ -105,10 +105,10 @@ impl Session {
         }
     }
 
-    /// Whether an answer waits, and what follows it as well.
+    /// Whether an answer waits, or a question, and what follows it as well.
     #[inline]
     pub(super) fn is_held(&self) -> bool {
-        self.held.is_some()
+        self.held.is_some() || self.asked.is_some()
     }
 
     /// Gives an answer once the log is durable up to a position.

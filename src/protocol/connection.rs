@@ -91,8 +91,11 @@ pub enum Step {
     Close,
     /// The client has taken note of the broker's close: end.
     Closed,
-    /// The client has a new secret: answer update-secret-ok.
-    SecretUpdated,
+    /// The client has a new secret: answer update-secret-ok, or refuse.
+    NewSecret {
+        /// The secret.
+        secret: Vec<u8>,
+    },
     /// Go on.
     Nothing,
 }
@@ -176,8 +179,9 @@ impl Connection {
             (State::Opening, M::Open(open)) => {
                 Ok(Step::Open { vhost: open.virtual_host.to_string() })
             }
-            // Tokens come with OAuth; until then any secret is as good as the old one.
-            (State::Running, M::UpdateSecret(_)) => Ok(Step::SecretUpdated),
+            (State::Running, M::UpdateSecret(update)) => {
+                Ok(Step::NewSecret { secret: update.new_secret.as_bytes().to_vec() })
+            }
             _ => self.unexpected(),
         }
     }

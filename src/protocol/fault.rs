@@ -113,6 +113,13 @@ impl Fault {
         if self.method == MethodId::default() { Self { method, ..self } } else { self }
     }
 
+    /// The same fault with more words.
+    #[must_use]
+    pub fn adding(mut self, more: impl fmt::Display) -> Self {
+        self.explanation += &more.to_string();
+        self
+    }
+
     /// The reply text. What is longer than a short string is cut and ends in `...`, as
     /// RabbitMQ's texts do.
     pub fn text(&self) -> String {

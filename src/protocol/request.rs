@@ -1,5 +1,6 @@
 //! The vocabulary between a peer and the broker: what a channel asks, and what it is told.
 
+use crate::wire::method::MethodId;
 use crate::wire::table::Table;
 
 /// What a channel asks of the broker, besides publishing and settling, which have ways of their
@@ -53,6 +54,26 @@ pub enum Request {
         /// It counts as settled when it is sent.
         no_ack: bool,
     },
+}
+
+impl Request {
+    /// The method that asks it.
+    pub fn method(&self) -> MethodId {
+        match self {
+            Self::DeclareExchange(_) => MethodId::of(40, 10),
+            Self::DeleteExchange { .. } => MethodId::of(40, 20),
+            Self::BindExchange(_) => MethodId::of(40, 30),
+            Self::UnbindExchange(_) => MethodId::of(40, 40),
+            Self::DeclareQueue(_) => MethodId::of(50, 10),
+            Self::BindQueue(_) => MethodId::of(50, 20),
+            Self::PurgeQueue { .. } => MethodId::of(50, 30),
+            Self::DeleteQueue { .. } => MethodId::of(50, 40),
+            Self::UnbindQueue(_) => MethodId::of(50, 50),
+            Self::Consume(_) => MethodId::of(60, 20),
+            Self::Cancel { .. } => MethodId::of(60, 30),
+            Self::Get { .. } => MethodId::of(60, 70),
+        }
+    }
 }
 
 /// exchange.declare

@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "some of it is for tests/fuzz")]
 mod support;
 
+mod auth_http;
+mod auth_oauth2;
 mod cancelling;
 mod channels;
 mod closing;

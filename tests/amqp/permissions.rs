@@ -325,6 +325,32 @@ fn what_was_allowed_is_not_remembered_beyond_a_change() {
 }
 
 #[test]
+fn what_was_allowed_is_not_remembered_because_something_else_was_asked_since() {
+    let broker = broker();
+    let mut client = client(&broker);
+    let text = "write access to exchange 'x' in vhost '/' refused for user 'anna'";
+    let publishes = |client: &mut Client| client.say(&publish(1, "x", "a.b", b"x", 8192));
+    let claims = |client: &mut Client| {
+        let header = Payload::new().u16(60).u16(0).u64(1).u16(1 << 4).short("anna");
+        client.say(&publish_frames(1, &publish_method("x", "a.b", 0), &header, b"x", 8192));
+    };
+    for step in 0..2 {
+        permit(&auth(&broker), ["", ".*", ".*"]);
+        publishes(&mut client);
+        is_content(&mut client, "publish");
+        permit(&auth(&broker), ["", "^y$", ".*"]);
+        if step == 0 {
+            // What is asked here takes note of the change.
+            client.get("q", true);
+            publishes(&mut client);
+        } else {
+            claims(&mut client);
+        }
+        is_refused(&mut client, (60, 40), text);
+    }
+}
+
+#[test]
 fn a_vhost_is_for_those_who_have_permissions_in_it() {
     let broker = broker();
     // Empty permissions are permissions: nothing may be done, but one may be there.

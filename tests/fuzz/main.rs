@@ -6,7 +6,11 @@
 //! files there are played in every run, so that what was found once stays mended.
 
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "written for the integration tests; not all of it is needed here")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "written for the integration tests; not all of it is needed here"
+)]
 mod support;
 
 mod connections;

@@ -9,6 +9,7 @@ mod http;
 mod alarms;
 mod dashboard;
 mod definitions;
+mod elsewhere;
 mod exported;
 mod hostile;
 mod lists;

@@ -35,6 +35,11 @@ impl Default for Login {
 }
 
 impl Login {
+    /// With this name and password.
+    pub(crate) fn of(user: &str, password: &str) -> Self {
+        Self { response: format!("\0{user}\0{password}").into_bytes(), ..Self::default() }
+    }
+
     /// connection.start-ok
     pub(crate) fn start_ok(&self) -> Payload {
         let mut capabilities = Payload::new();

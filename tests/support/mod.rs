@@ -6,13 +6,16 @@
 
 pub(crate) mod broker;
 pub(crate) mod client;
+pub(crate) mod elsewhere;
 pub(crate) mod login;
 pub(crate) mod payload;
+pub(crate) mod token;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use broker::TestBroker;
 pub(crate) use client::{Client, Heard};
+pub(crate) use elsewhere::Elsewhere;
 pub(crate) use login::Login;
 pub(crate) use payload::Payload;
 

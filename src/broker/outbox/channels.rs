@@ -50,6 +50,18 @@ impl State {
         channel.consumers.values().map(|consumer| Arc::clone(&consumer.queue)).collect()
     }
 
+    /// All consumers: their channel, their name, and where they consume.
+    pub fn consumers(&self) -> Vec<(u16, ConsumerTag, Arc<LiveQueue>)> {
+        let mut all = Vec::new();
+        for (number, channel) in &self.channels {
+            let consumers = channel.consumers.iter();
+            all.extend(
+                consumers.map(|(tag, each)| (*number, tag.clone(), Arc::clone(&each.queue))),
+            );
+        }
+        all
+    }
+
     /// basic.get found nothing.
     pub fn fetched_nothing(&mut self, number: u16) {
         if let Some(channel) = self.channel(number) {

@@ -51,10 +51,13 @@ async fn describe(api: &Arc<Api>) -> Value {
             "license": {"name": "Apache-2.0"},
         },
         "servers": [{"url": format!("{}/api", api.config().path_prefix.trim_end_matches('/'))}],
-        "security": [{"basic": []}],
+        "security": [{"basic": []}, {"bearer": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic"},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
             "schemas": {"Problem": {
                 "type": "object",
                 "properties": {"error": {"type": "string"}, "reason": {}},
