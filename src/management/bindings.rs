@@ -20,7 +20,7 @@ use super::listing::{NameFilter, Row};
 use super::problem::Problem;
 use super::routes::Routes;
 use super::tables::Arguments;
-use crate::auth::{Resource, Right};
+use crate::auth::Resource;
 use crate::broker::vhost::Vhost;
 use crate::names::ConnectionId;
 use crate::protocol::fault::Fault;
@@ -195,9 +195,8 @@ async fn bind(
 ) -> Answer {
     let (vhost, may) = api.entered(&caller, &vhost).await?;
     let ends = Ends::of(&source, &kind, destination)?;
-    may.must(Right::Write, ends.target()).await?;
-    may.must(Right::Read, Resource::Exchange(&ends.source)).await?;
     let routing_key = fields.text("routing_key")?.unwrap_or_default();
+    may.must_bind(&vhost, (&ends.source, ends.target()), &routing_key).await?;
     let arguments = fields.table("arguments")?;
     let name = properties_key(&routing_key, &arguments);
     let binding = ends.binding(routing_key, arguments);
@@ -234,9 +233,10 @@ async fn unbind(
 ) -> Answer {
     let (vhost, may) = api.entered(&caller, &vhost).await?;
     let ends = Ends::of(&source, &kind, destination)?;
-    may.must(Right::Write, ends.target()).await?;
-    may.must(Right::Read, Resource::Exchange(&ends.source)).await?;
-    let found = find(&vhost, &ends, &name)?;
+    let found = find(&vhost, &ends, &name);
+    let key = found.as_ref().map_or("", |found| &found.routing_key);
+    may.must_bind(&vhost, (&ends.source, ends.target()), key).await?;
+    let found = found?;
     if ends.source.is_empty() {
         return Err(Fault::default_exchange().into());
     }

@@ -15,8 +15,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::api::Api;
 use super::problem::Problem;
 use crate::auth::{Auth, Deed, Origin, Permission, Principal, Question, Resource, Right, Verdict};
+use crate::broker::vhost::Vhost;
 use crate::names::{UserName, VhostName};
 use crate::protocol::fault::Fault;
+use crate::routing::Kind;
+use crate::wire::table::{Table, Value};
 
 /// The tags of whoever may use the API at all.
 const TAGS: [&str; 4] = ["administrator", "monitoring", "policymaker", "management"];
@@ -184,17 +187,50 @@ impl May {
     }
 
     async fn allows(&self, right: Right, resource: Resource<'_>) -> bool {
+        let (kind, name) = resource.kind_and_name();
         if let Some(permission) = &self.permission {
-            let (Resource::Exchange(name) | Resource::Queue(name)) = resource;
             return permission.of(right).matches(name);
         }
-        let (kind, name) = resource.kind_and_name();
         self.ask(Deed::Use { right, kind, name: name.into() }).await.is_allowed()
     }
 
     /// Refuses what the caller may not do.
     pub(super) async fn must(&self, right: Right, resource: Resource<'_>) -> Result<(), Problem> {
         if self.allows(right, resource).await {
+            return Ok(());
+        }
+        Err(Problem::not_authorised("Access refused."))
+    }
+
+    /// Refuses to have one thing pass on to an exchange what it does not keep (dead letters, what it
+    /// does not route), unless the caller may read the one and write to the other.
+    pub(super) async fn must_pass_on(
+        &self,
+        from: Resource<'_>,
+        arguments: &Table,
+        name: &str,
+    ) -> Result<(), Problem> {
+        let Some(Value::Text(to)) = arguments.get(name) else { return Ok(()) };
+        let Ok(to) = std::str::from_utf8(to) else { return Ok(()) };
+        self.must(Right::Read, from).await?;
+        self.must(Right::Write, Resource::Exchange(to)).await
+    }
+
+    /// Refuses a binding, unless the caller may write to where it leads and read where it begins;
+    /// and its key, where that is a topic exchange.
+    pub(super) async fn must_bind(
+        &self,
+        vhost: &Vhost,
+        (source, target): (&str, Resource<'_>),
+        key: &str,
+    ) -> Result<(), Problem> {
+        self.must(Right::Write, target).await?;
+        self.must(Right::Read, Resource::Exchange(source)).await?;
+        if vhost.look(|topology| topology.kind_of(source)) != Some(Kind::Topic) {
+            return Ok(());
+        }
+        let deed = Deed::Topic { right: Right::Read, exchange: source.into(), key: key.into() };
+        if self.ask(deed).await.is_allowed() {
             return Ok(());
         }
         Err(Problem::not_authorised("Access refused."))
@@ -209,8 +245,7 @@ impl May {
         if self.allows(right, resource).await {
             return Ok(());
         }
-        let (Resource::Exchange(name) | Resource::Queue(name)) = resource;
-        let (kind, _) = resource.kind_and_name();
+        let (kind, name) = resource.kind_and_name();
         let fault = Fault::no_access(right, kind, name, &self.vhost, &self.principal.name);
         Err(Problem::not_authorised(&fault.to_string()))
     }

@@ -220,9 +220,14 @@ async fn declare(
         internal: fields.flag("internal", false)?,
         arguments: fields.table("arguments")?,
     };
+    let there = |topology: &Topology| topology.exchange_named(&declare.exchange).is_some();
+    if !vhost.look(there) {
+        let exchange = Resource::Exchange(&declare.exchange);
+        may.must_pass_on(exchange, &declare.arguments, "alternate-exchange").await?;
+    }
     let mut is_new = false;
     let position = vhost.change(|topology| {
-        is_new = topology.exchange_named(&declare.exchange).is_none();
+        is_new = !there(topology);
         topology.declare_exchange(&declare)
     })?;
     api.safe(position).await;

@@ -258,6 +258,11 @@ async fn declare(
         server_named: false,
     };
     let arguments = fields.table("arguments")?;
+    let is_new = vhost.look(|topology| topology.queue(&name)).is_none();
+    if is_new {
+        let queue = Resource::Queue(&name);
+        may.must_pass_on(queue, &arguments, "x-dead-letter-exchange").await?;
+    }
     let wanted = Declaration::new(
         vhost.name.clone(),
         name.as_str().into(),
@@ -265,7 +270,6 @@ async fn declare(
         &arguments,
         vhost.properties().default_kind(),
     );
-    let is_new = vhost.look(|topology| topology.queue(&name)).is_none();
     let (_, position) = vhost.declare_queue(wanted)?;
     api.safe(position).await;
     Ok(put_answer(is_new))

@@ -19,6 +19,7 @@ mod messages;
 mod moving;
 mod openapi;
 mod peeking;
+mod permitted;
 mod policies;
 mod prometheus;
 mod rates;
