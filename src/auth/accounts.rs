@@ -2,6 +2,7 @@
 //! catalogue.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::backend::Right;
@@ -55,6 +56,17 @@ impl Permission {
     }
 }
 
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { vhost, user, configure, write, read } = self;
+        let (vhost, user) = (vhost.as_str(), user.as_str());
+        write!(
+            f,
+            "vhost={vhost:?} user={user:?} configure={configure:?} write={write:?} read={read:?}"
+        )
+    }
+}
+
 /// With which routing keys a user may use a topic exchange; without one, with all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPermission {
@@ -68,6 +80,15 @@ pub struct TopicPermission {
     pub write: TopicPattern,
     /// The routing keys they may bind with.
     pub read: TopicPattern,
+}
+
+impl fmt::Display for TopicPermission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { vhost, user, exchange, write, read } = self;
+        let (vhost, user, exchange) = (vhost.as_str(), user.as_str(), exchange.as_str());
+        write!(f, "vhost={vhost:?} user={user:?} exchange={exchange:?} ")?;
+        write!(f, "write={:?} read={:?}", write.as_str(), read.as_str())
+    }
 }
 
 /// Why users or permissions cannot be changed.

@@ -220,7 +220,7 @@ impl Auth {
     /// Gives a user permissions in a vhost, in place of those they had there. Whether there is
     /// such a vhost is the caller's to know.
     pub fn put_permission(&self, permission: Permission, by: &str) -> Result<Done, AccountError> {
-        let what = format!("{permission:?}");
+        let what = permission.to_string();
         let done = self.put(|accounts| accounts.put_permission(permission))?;
         audit(by, "permission put", what);
         Ok(done)
@@ -257,7 +257,7 @@ impl Auth {
         permission: TopicPermission,
         by: &str,
     ) -> Result<Done, AccountError> {
-        let what = format!("{permission:?}");
+        let what = permission.to_string();
         let done = self.put(|accounts| accounts.put_topic_permission(permission))?;
         audit(by, "topic permission put", what);
         Ok(done)

@@ -1,7 +1,7 @@
 //! Whatever is said to Warren, it answers or hangs up; it neither panics nor hangs nor keeps
 //! anything of it.
 //!
-//! Runs for `FUZZ_SECONDS` (5; CI: 60; by hand: 3600). A failure prints its seed, `FUZZ_SEED=n`
+//! Runs for `FUZZ_SECONDS` (5; CI: 20; by hand: 3600). A failure prints its seed, `FUZZ_SEED=n`
 //! plays that one alone. What was said to a connection that failed is kept in `tests/fuzz/found`;
 //! files there are played in every run, so that what was found once stays mended.
 
