@@ -85,12 +85,15 @@ class World:
         shutil.rmtree(self.dir)
 
     def start(self, rng):
-        """Starts the broker. Small windows make it read back from disk what large ones keep in memory."""
+        """Starts the broker. Small windows make it read back from disk what large ones keep in memory; small files
+        of the log make it move messages to segments all the time."""
         durability, window = self.durability(rng), rng.choice(("10000", "30", "1"))
         self.catalog = self.catalog or rng.choice(("sled", "sled", "redb"))
+        files, size = rng.choice(((4, 8), (4, 1), (1, 1)))
         settings = {"WARREN_DATA_DURABILITY": durability, "WARREN_LIMITS_QUEUE_WINDOW": window,
-                    "WARREN_DATA_CATALOG": self.catalog}
-        self.mode = f"{durability}, window {window}, {self.catalog}"
+                    "WARREN_DATA_CATALOG": self.catalog, "WARREN_DATA_LOG_FILES": str(files),
+                    "WARREN_DATA_LOG_FILE": str(size << 20)}
+        self.mode = f"{durability}, window {window}, {files} files of {size} MiB, {self.catalog}"
         self.broker = Broker(self.options.binary, self.data, self.dir / "broker.log", settings)
 
     def crash_while_it_starts(self, rng):
