@@ -65,3 +65,5 @@ pub mod perf;
 pub mod ctl;
 
 pub mod server;
+
+pub mod offline;

@@ -7,11 +7,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use warren::config::Config;
 use warren::ctl;
 use warren::logs::{self, SetLevel};
+use warren::offline;
 use warren::perf::{self, PerfArgs};
 use warren::server::Server;
 use warren::store;
@@ -59,6 +61,13 @@ enum Command {
         /// The file, or a directory of .conf files.
         file: PathBuf,
     },
+    /// Everything but messages of a data directory that no broker has open, as JSON: taken out, or put
+    /// in. Of a running broker: `warren ctl export_definitions` and `import_definitions`.
+    Definitions {
+        /// What to do.
+        #[command(subcommand)]
+        what: Definitions,
+    },
     /// Look through a data directory that no broker has open, and say what is wrong with it.
     ///
     /// Nothing in it is changed. Exit status: 0 = all is well, 1 = something is damaged or
@@ -69,7 +78,36 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum Definitions {
+    /// Write them to standard output, or to a file.
+    Export {
+        /// The file.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take those of a file, or of all .json files of a directory; RabbitMQ's exports as well.
+    Import {
+        /// The file or directory.
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which data directory.
 #[derive(clap::Args)]
+struct Place {
+    /// Settings; without it ./config.toml if it is there.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the broker keeps its files.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Default)]
 struct ServeArguments {
     /// Settings; without it ./config.toml if it is there.
     #[arg(long, value_name = "FILE")]
@@ -113,6 +151,7 @@ fn main() -> ExitCode {
             return ExitCode::from(ctl::run(None, words));
         }
         Some(Command::Lint { file }) => lint(&file),
+        Some(Command::Definitions { what }) => definitions(what),
         Some(Command::Check { dir }) => return check(&dir),
         None => serve(arguments.serve),
     };
@@ -150,6 +189,27 @@ fn lint(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(Some(file), |name| std::env::var(name).ok())?;
     config.notes.iter().for_each(|note| println!("{note}"));
     println!("{}: good", file.display());
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the definitions are what was asked for")]
+fn definitions(what: Definitions) -> anyhow::Result<()> {
+    let (Definitions::Export { place, .. } | Definitions::Import { place, .. }) = &what;
+    let (config, data_dir) = (place.config.clone(), place.data_dir.clone());
+    let mut config = load(&ServeArguments { config, data_dir, ..ServeArguments::default() })?;
+    "warn".clone_into(&mut config.log.level);
+    let (_logs, _set_level) = logs::init(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match what {
+        Definitions::Export { file: None, .. } => {
+            println!("{}", runtime.block_on(offline::export(config))?);
+        }
+        Definitions::Export { file: Some(file), .. } => {
+            let definitions = runtime.block_on(offline::export(config))?;
+            std::fs::write(&file, definitions).with_context(|| file.display().to_string())?;
+        }
+        Definitions::Import { file, .. } => runtime.block_on(offline::import(config, &file))?,
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod listeners;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,9 @@ pub enum CannotStart {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] CannotOpen),
+    /// There is no data directory.
+    #[error("there is no data directory {}", .0.display())]
+    NoDirectory(PathBuf),
     /// Certificates or keys cannot be used.
     #[error(transparent)]
     Tls(#[from] BadTls),

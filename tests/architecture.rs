@@ -42,8 +42,9 @@ const MAY_USE: &[(&str, &str)] = &[
         "names protocol config logs store transport auth broker net metrics \
          prometheus management",
     ),
+    ("offline", "auth broker config management metrics server"),
     ("systemd", ""),
-    ("main", "config ctl logs perf server store systemd"),
+    ("main", "config ctl logs offline perf server store systemd"),
     ("lib", ""),
 ];
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod checking;
+mod definitions;
 mod full_disk;
 mod process;
 #[path = "../support/mod.rs"]

@@ -47,6 +47,11 @@ pub enum CannotLoad {
 }
 
 impl Api {
+    /// All definitions, as JSON for people.
+    pub fn definitions(&self) -> String {
+        serde_json::to_string_pretty(&export::all(self)).expect("definitions are JSON")
+    }
+
     /// Takes the definitions of a file, or of all `.json` files in a directory, by name.
     pub async fn load_definitions(self: &Arc<Self>, path: &Path) -> Result<(), CannotLoad> {
         for file in files(path)? {
