@@ -117,8 +117,9 @@ class Tried(Section):
         for letter in self.letters.values():
             if not self.afterlife.lasted(letter.counted):
                 letter.count = 0
-            if not self.afterlife.lasted(letter.settled):
-                letter.failed = None
+            worn_out = letter.fails > self.sources[letter.queue]["x-retry-attempts"]
+            if worn_out or not self.afterlife.lasted(letter.settled):
+                letter.failed = None               # nothing says that it waits
 
     def last_letters(self, rng):
         return [self.write(self.author, rng, queue, failures) for queue in self.sources for failures in (0, 9)]
