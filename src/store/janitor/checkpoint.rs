@@ -8,11 +8,14 @@
 //! 3. the rows of runs that were written anew in another segment;
 //! 4. files of segments that are not in the row any more are removed.
 
+use std::collections::BTreeSet;
+
 use super::{Flush, Janitor};
 use crate::names::QueueId;
 use crate::store::catalog::{Catalog, CatalogError, Change, Tree};
 use crate::store::error::{Failure, Tried};
 use crate::store::format::rows;
+use crate::store::format::run::RunKey;
 use crate::store::index::Index;
 use crate::store::index::moves::Segment;
 
@@ -102,7 +105,9 @@ impl Janitor {
     /// segments that are of no use any more.
     fn changes(&self, index: &mut Index) -> (Vec<Change>, Change, Vec<Change>, Vec<Segment>) {
         let mut first = Vec::new();
-        for key in &index.unsaved.runs {
+        // Runs that stand elsewhere now count until the set of segments says so: they go last.
+        let replaced: BTreeSet<RunKey> = index.unsaved.replaced.iter().copied().collect();
+        for key in index.unsaved.runs.difference(&replaced) {
             let cold = index.get(key.queue).and_then(|queue| queue.cold.get(key.first));
             let cold = cold.filter(|cold| cold.run.segment == key.segment);
             first.push(match cold {
@@ -130,12 +135,9 @@ impl Janitor {
                 None => Change::delete(Tree::Catalog, key.clone()),
             });
         }
-        let last = index
-            .unsaved
-            .replaced
-            .iter()
-            .map(|key| Change::delete(Tree::Runs, key.encode()))
-            .collect();
+        let last =
+            index.unsaved.replaced.iter().map(|key| Change::delete(Tree::Runs, key.encode()));
+        let last = last.collect();
         let (dead, live): (Vec<_>, Vec<_>) = std::mem::take(&mut index.segments)
             .into_iter()
             .partition(|(_, segment)| segment.live == 0);

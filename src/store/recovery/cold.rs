@@ -49,12 +49,17 @@ impl Recovery<'_> {
         index: &mut Index,
     ) -> Result<Base, CannotOpen> {
         let mut files = self.open_segments(store, index)?;
+        let newest_file = files.last_key_value().map_or(0, |(newest, _)| *newest);
         let known = if self.sound { self.catalog.get(Tree::Meta, rows::SEGMENTS)? } else { None };
         let known = known.as_deref().and_then(rows::decode_segments);
         if let Some((next_segment, known)) = known
             && self.fits(&known, &mut files, oldest_log)?
             && let Some(runs) = self.runs(&known)?
         {
+            // What a cut-off checkpoint left behind is cleared away by its number, so that is not used
+            // again.
+            let of_runs = runs.iter().map(|(key, _)| key.segment).max().unwrap_or(0);
+            let next_segment = next_segment.max(newest_file + 1).max(of_runs + 1);
             let rows = self.catalog.scan_prefix(Tree::Catalog, b"")?.into_iter().collect();
             self.adopt(index, files, runs);
             self.load_queues(index)?;
@@ -185,6 +190,10 @@ impl Recovery<'_> {
         mut files: Files,
     ) -> Result<Base, CannotOpen> {
         let mut next_segment = files.last_key_value().map_or(1, |(newest, _)| newest + 1);
+        for (key, _) in self.catalog.scan_prefix(Tree::Runs, b"")? {
+            let segment = RunKey::decode(&key).map_or(0, |key| key.segment);
+            next_segment = next_segment.max(segment + 1);
+        }
         if let Some(known) = self.catalog.get(Tree::Meta, rows::SEGMENTS)?
             && let Some((next, _)) = rows::decode_segments(&known)
         {

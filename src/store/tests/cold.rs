@@ -59,6 +59,85 @@ fn they_are_fetched_in_order_wherever_they_stand() {
     }
 }
 
+/// A checkpoint that was cut off is made again at the next start: of other runs, which must not be
+/// taken for the ones that were left behind.
+#[test]
+fn a_checkpoint_that_was_cut_off_takes_nothing_from_the_next_one() {
+    let before = FakeDisk::default();
+    let mut hand = try_open(&before, options()).unwrap();
+    for position in 0..100 {
+        hand.publish(1 + position % 2, position, &[0; 100]);
+        hand.commit(true);
+    }
+    let want = [hand.all(1), hand.all(2)];
+    drop(hand);
+    for operations in 0.. {
+        let disk = before.after_kill();
+        let began = disk.operations();
+        disk.crash_after(operations);
+        // Opening it may be what is cut off.
+        if let Ok(mut hand) = try_open(&disk, small()) {
+            hand.tidy_all();
+        }
+        let over = disk.operations() < began + operations;
+        let mut disk = disk.after_kill();
+        for _ in 0..2 {
+            let mut hand = try_open(&disk, small()).unwrap();
+            hand.tidy_all();
+            assert_eq!([hand.all(1), hand.all(2)], want, "cut off after {operations}");
+            drop(hand);
+            disk = disk.after_kill();
+        }
+        if over {
+            assert!(operations > 50, "only {operations} operations");
+            return;
+        }
+    }
+}
+
+/// What is acknowledged and merged in one checkpoint is still where it was if that is cut off.
+#[test]
+fn a_merge_that_was_cut_off_loses_nothing() {
+    let before = FakeDisk::default();
+    drop(moved(&before));
+    // Of the older ones some stay here and there, so that their segments are sparse.
+    let stays = |position: &u64| *position >= 120 || position % 40 < 2;
+    let want: Vec<u64> = (0..300).filter(stays).collect();
+    for operations in 0.. {
+        let disk = before.after_kill();
+        let mut hand = try_open(&disk, small()).unwrap();
+        // A file is begun, so that nothing else is to be done below.
+        hand.publish(3, 0, b"begins a file");
+        hand.commit(true);
+        hand.tidy_all();
+        let began = disk.operations();
+        disk.crash_after(operations);
+        for first in [2, 42, 82] {
+            hand.gone(1, first, 38);
+            hand.gone(2, first, 38);
+        }
+        hand.commit(true);
+        hand.tidy_all();
+        drop(hand);
+        let over = disk.operations() < began + operations;
+        let mut disk = disk.after_kill();
+        for _ in 0..2 {
+            let mut hand = try_open(&disk, small()).unwrap();
+            hand.tidy_all();
+            let mut found = hand.all(1);
+            found.append(&mut hand.all(2));
+            let found: Vec<u64> = found.into_keys().filter(stays).collect();
+            assert_eq!(found, want, "cut off after {operations}");
+            drop(hand);
+            disk = disk.after_kill();
+        }
+        if over {
+            assert!(operations > 10, "only {operations} operations");
+            return;
+        }
+    }
+}
+
 #[test]
 fn what_is_gone_gives_its_disk_back() {
     let disk = FakeDisk::default();
