@@ -54,12 +54,6 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
     /// Writes all of `bytes` at an offset.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Writes all of `bytes` at an offset and makes them safe, but not what was written before.
-    fn write_safely_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_at(bytes, offset)?;
-        self.sync()
-    }
-
     /// Reads until `bytes` is full or the file ends. Returns how many were read.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 

@@ -91,27 +91,6 @@ impl DiskFile for RealFile {
         self.0.write_all_at(bytes, offset)
     }
 
-    /// One system call instead of two.
-    #[cfg(target_os = "linux")]
-    fn write_safely_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        use rustix::io::{Errno, ReadWriteFlags, pwritev2};
-        let mut done = 0;
-        while done < bytes.len() {
-            let rest = [io::IoSlice::new(&bytes[done..])];
-            match pwritev2(&self.0, &rest, offset + done as u64, ReadWriteFlags::DSYNC) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => done += written,
-                Err(Errno::INTR) => {}
-                Err(Errno::NOSYS | Errno::OPNOTSUPP) => {
-                    self.write_at(&bytes[done..], offset + done as u64)?;
-                    return self.sync();
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < bytes.len() {

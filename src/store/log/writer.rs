@@ -61,16 +61,10 @@ struct OpenLog {
 }
 
 impl OpenLog {
-    /// Writes where the last write ended; `safely`: it is on the disk when this returns.
-    fn write(&self, shared: &Shared, bytes: &[u8], safely: bool) -> Result<(), Failure> {
+    fn write(&self, shared: &Shared, bytes: &[u8]) -> Result<(), Failure> {
         // On a full disk a part may have been written; then all of it is, once there is room.
         shared.with_patience(|| {
-            if safely {
-                let written = self.handle.write_safely_at(bytes, self.offset);
-                written.or_failure("write to and sync", &self.path)
-            } else {
-                self.handle.write_at(bytes, self.offset).or_failure("write to", &self.path)
-            }
+            self.handle.write_at(bytes, self.offset).or_failure("write to", &self.path)
         })
     }
 
@@ -174,7 +168,7 @@ impl LogWriter {
         }
         if !batch.is_empty() {
             batch.finish();
-            self.write(batch, self.is_to_sync(batch))?;
+            self.write(batch)?;
         } else if batch.mark.is_some() {
             self.write_mark(batch.last)?;
         }
@@ -186,7 +180,12 @@ impl LogWriter {
             self.shared.bell.ring();
         }
         self.shared.progress.written(batch.last);
-        if self.is_to_sync(batch) {
+        let sync = match durability {
+            Durability::Confirm => batch.urgent || self.is_due(),
+            Durability::Always => true,
+            Durability::Os => false,
+        };
+        if sync {
             self.sync()?;
         }
         if self.unsynced_since.is_none() || durability == Durability::Os {
@@ -196,14 +195,6 @@ impl LogWriter {
             self.shared.progress.marked(mark);
         }
         Ok(())
-    }
-
-    fn is_to_sync(&self, batch: &Batch) -> bool {
-        match self.shared.options.durability {
-            Durability::Confirm => batch.urgent || self.is_due(),
-            Durability::Always => true,
-            Durability::Os => false,
-        }
     }
 
     /// Says on the disk that all that was written is there, so that damage to it will show.
@@ -224,7 +215,7 @@ impl LogWriter {
         let mut bytes = open.front(&self.shared, self.before, lsn);
         let len = bytes.len() as u64;
         bytes.extend_from_slice(&[0; TERMINATOR]);
-        open.write(&self.shared, &bytes, false)?;
+        open.write(&self.shared, &bytes)?;
         open.offset += len;
         self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
@@ -234,7 +225,7 @@ impl LogWriter {
         self.sync_by().is_some_and(|due| due <= Instant::now())
     }
 
-    fn write(&mut self, batch: &mut Batch, sync: bool) -> Result<(), Failure> {
+    fn write(&mut self, batch: &mut Batch) -> Result<(), Failure> {
         let mut start = FRONT;
         while start < batch.end() {
             let capacity = self.shared.options.log_file;
@@ -251,22 +242,15 @@ impl LogWriter {
                 self.next_file()?;
                 continue;
             }
-            self.write_some(batch, start, end, sync)?;
+            self.write_some(batch, start, end)?;
             start = end;
         }
         Ok(())
     }
 
-    /// Writes records that go to one file, and syncs them if nothing else there has to be.
-    fn write_some(
-        &mut self,
-        batch: &mut Batch,
-        start: usize,
-        end: usize,
-        sync: bool,
-    ) -> Result<(), Failure> {
+    /// Writes records that go to one file.
+    fn write_some(&mut self, batch: &mut Batch, start: usize, end: usize) -> Result<(), Failure> {
         let Self { open: Some(open), .. } = self else { return Ok(()) };
-        let safely = sync && self.unsynced_since.is_none();
         let lsn = batch.seal(start, end, open.seed);
         let front = open.front(&self.shared, self.before, lsn);
         // What stood in front has been written or was left free, what follows is kept aside.
@@ -275,9 +259,7 @@ impl LogWriter {
         let mut next = [0; TERMINATOR];
         next.swap_with_slice(&mut batch.bytes[end..end + TERMINATOR]);
         let bytes = &batch.bytes[begin..end + TERMINATOR];
-        let began = Instant::now();
-        open.write(&self.shared, bytes, safely)?;
-        let took = began.elapsed();
+        open.write(&self.shared, bytes)?;
         batch.bytes[end..end + TERMINATOR].copy_from_slice(&next);
 
         let mut index = self.shared.index.lock();
@@ -288,12 +270,7 @@ impl LogWriter {
         }
         open.offset = at + (end - start) as u64;
         drop(index);
-        if safely {
-            open.synced = open.offset;
-            self.sync_took(took);
-        } else {
-            self.unsynced_since.get_or_insert(began);
-        }
+        self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -330,14 +307,10 @@ impl LogWriter {
             let began = Instant::now();
             open.handle.sync().or_failure("sync", &open.path)?;
             open.synced = open.offset;
-            self.sync_took(began.elapsed());
+            // One that takes very long says little about the next.
+            self.sync_takes = (self.sync_takes * 7 + began.elapsed().min(2 * QUICK)) / 8;
         }
         Ok(())
-    }
-
-    /// One that takes very long says little about the next.
-    fn sync_took(&mut self, took: Duration) {
-        self.sync_takes = (self.sync_takes * 7 + took.min(2 * QUICK)) / 8;
     }
 
     fn durable(&mut self, position: u64) {
