@@ -22,7 +22,7 @@ pub async fn export(config: Config) -> Result<String, CannotStart> {
     }
     let (broker, api) = open(config)?;
     let definitions = api.definitions();
-    close(&broker).await;
+    broker.close().await;
     Ok(definitions)
 }
 
@@ -30,7 +30,7 @@ pub async fn export(config: Config) -> Result<String, CannotStart> {
 pub async fn import(config: Config, from: &Path) -> Result<(), CannotStart> {
     let (broker, api) = open(config)?;
     let taken = api.load_definitions(from).await;
-    close(&broker).await;
+    broker.close().await;
     Ok(taken?)
 }
 
@@ -50,11 +50,4 @@ fn open(config: Config) -> Result<(Arc<Broker>, Arc<Api>), CannotStart> {
     let sampler = Arc::new(Sampler::default());
     let api = Api::new(Arc::clone(&broker), sampler, Arc::default(), ports, None);
     Ok((broker, Arc::new(api)))
-}
-
-async fn close(broker: &Broker) {
-    if let Some(store) = broker.shared.store.clone() {
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        closed.unwrap_or_else(|panic| tracing::error!("the store was not closed: {panic}"));
-    }
 }

@@ -213,18 +213,7 @@ impl Server {
                 "some clients did not leave in time"
             );
         }
-        self.close_store().await;
-    }
-
-    /// Writes down what is left to be written. That cannot be left to whoever drops the store last:
-    /// what waits somewhere may hold on to it.
-    async fn close_store(self) {
-        let shared = &self.broker.shared;
-        shared.dead_letters.forget();
-        if let Some(store) = shared.store.clone() {
-            let closed = tokio::task::spawn_blocking(move || store.close()).await;
-            closed.unwrap_or_else(|panic| tracing::error!("the store was not closed: {panic}"));
-        }
+        self.broker.close().await;
     }
 }
 

@@ -319,4 +319,14 @@ impl Broker {
         broker.add_default_vhost();
         Ok(broker)
     }
+
+    /// Writes down what is left to be written, and no more after that. It cannot be left to whoever
+    /// drops the store last: what waits somewhere may hold on to it.
+    pub async fn close(&self) {
+        self.shared.dead_letters.forget();
+        if let Some(store) = self.shared.store.clone() {
+            let closed = tokio::task::spawn_blocking(move || store.close()).await;
+            closed.unwrap_or_else(|panic| tracing::error!("the store was not closed: {panic}"));
+        }
+    }
 }

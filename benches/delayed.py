@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Messages that wait at a delayed exchange: how late are they, what do they cost, and does a start wait for
+those that fell due while the broker was down?
+
+    benches/delayed.py BINARY [MESSAGES] [SECONDS] [DIR]
+
+Starts brokers of its own on DIR (a new one under the working directory). MESSAGES (1000000) with x-delay are due at
+random times within SECONDS (30); then as many are due while no broker runs. Prints one line for each part.
+"""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from expiry import Peer, cpu, frame, long, memory, method, short, text
+
+AMQP = 5693
+
+
+def publish(body, delay):
+    headers = long(short("x-delay") + b"l" + struct.pack(">q", delay))
+    head = struct.pack(">HHQH", 60, 0, len(body), 0x3000) + headers + b"\x02"
+    return method(1, 60, 40, b"\0\0" + short("later") + short("k") + b"\0") + frame(2, 1, head) + frame(3, 1, body)
+
+
+class Broker:
+    def __init__(self, binary, dir):
+        began = time.time()
+        self.process = subprocess.Popen(
+            [binary, "--data-dir", dir, "--bind", "127.0.0.1", "--amqp-port", str(AMQP), "--http-port", "0"],
+            stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", AMQP)).close()
+                break
+            except OSError:
+                time.sleep(0.005)
+        self.took, self.pid = time.time() - began, self.process.pid
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def fill(producer, count, delay_until):
+    """Publishes so many; returns once all are safe."""
+    producer.ask(1, 85, 10, b"\0")
+    batch, confirmed = [], 0
+    for number in range(count):
+        due = delay_until()
+        delay = max(1, int((due - time.time()) * 1000))
+        batch.append(publish(struct.pack(">d", time.time() + delay / 1000), delay))
+        if len(batch) == 500 or number + 1 == count:
+            producer.say(b"".join(batch))
+            batch.clear()
+            while confirmed < number + 1 - 20_000 or (number + 1 == count and confirmed < count):
+                acks = [payload for kind, payload in producer.frames() if kind == 1]
+                confirmed = max([confirmed, *(struct.unpack_from(">Q", ack, 4)[0] for ack in acks)])
+
+
+def consume(consumer, count, pid, idle):
+    consumer.ask(1, 60, 20, b"\0\0" + short("due") + short("c") + b"\x02" + long(b""))
+    began, before, peak, late, looked = time.time(), cpu(pid), memory(pid), [], time.time()
+    while len(late) < count:
+        found, now = consumer.frames(), time.time()
+        late.extend(now - struct.unpack(">d", payload)[0] for kind, payload in found if kind == 3)
+        if now - looked > 1:
+            looked, peak = now, max(peak, memory(pid))
+    share = 100 * (cpu(pid) - before) / (time.time() - began)
+    late.sort()
+    at = lambda part: 1000 * late[min(count - 1, int(count * part))]
+    return (f"late by p50 {at(.5):.0f} ms, p99 {at(.99):.0f} ms, max {1000 * late[-1]:.0f} ms; broker {share:.0f} % of a "
+            f"core, RSS at most {peak - idle:.0f} MiB over idle")
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
+    seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 30
+    dir = tempfile.mkdtemp(prefix="delayed-bench.", dir=sys.argv[4] if len(sys.argv) > 4 else ".")
+    address = f"127.0.0.1:{AMQP}"
+    broker = Broker(binary, dir)
+    try:
+        time.sleep(1)
+        idle = memory(broker.pid)
+        producer = Peer(address)
+        kind = text("x-delayed-type", "direct")
+        producer.ask(1, 40, 10, b"\0\0" + short("later") + short("x-delayed-message") + b"\x02" + long(kind))
+        producer.declare("due", b"")
+        producer.ask(1, 50, 20, b"\0\0" + short("due") + short("later") + short("k") + b"\0" + long(b""))
+        first = time.time() + 5 + count / 40_000
+        fill(producer, count, lambda: first + random.random() * seconds)
+        behind, resting = max(0.0, time.time() - first), memory(broker.pid) - idle
+        print(f"{count} messages wait, published {behind:.1f} s too late: {resting:.0f} MiB over idle; "
+              + consume(Peer(address), count, broker.pid, idle), flush=True)
+        due = time.time() + 5 + count / 40_000
+        fill(producer, count, lambda: due)
+        broker.stop()
+        time.sleep(max(0.0, due + 1 - time.time()))
+        broker = Broker(binary, dir)
+        began = time.time()
+        found = consume(Peer(address), count, broker.pid, idle)
+        print(f"{count} messages fell due while it was down: it lets clients in after {1000 * broker.took:.0f} ms, all are "
+              f"there after {time.time() - began:.1f} s; {found.split('; ', 1)[1]}")
+    finally:
+        broker.stop()
+        shutil.rmtree(dir)
+
+
+if __name__ == "__main__":
+    main()
