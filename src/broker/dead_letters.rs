@@ -55,7 +55,7 @@ impl DeadLetters {
             if queue.must_exhume() {
                 let queue = Arc::clone(&queue);
                 // Reads files; should it panic, the messages stay where they are.
-                let _ = tokio::task::spawn_blocking(move || queue.exhume()).await;
+                let _ = tokio::task::spawn_blocking(move || queue.exhume(BATCH)).await;
             }
             let batch = queue.take_dead(BATCH);
             if batch.dead.is_empty() && !batch.more {

@@ -17,10 +17,25 @@ impl LiveQueue {
         self.core.lock().queue.unread_dead().is_some()
     }
 
-    /// Reads dead messages that are only on disk. Blocks on files.
-    pub fn exhume(self: &Arc<Self>) {
+    /// Reads dead messages that are only on disk, a batch of them wherever they stand: those that
+    /// were due at odd times stand alone, and changing threads for each costs more than to read it.
+    /// Blocks on files.
+    pub fn exhume(self: &Arc<Self>, most: usize) {
+        let most_bytes = (self.shared.window.bytes / 2) as usize;
+        let (mut count, mut bytes) = (0, 0);
+        while count < most
+            && bytes < most_bytes
+            && let Some((read, of_bytes)) = self.exhume_some()
+        {
+            (count, bytes) = (count + read.max(1), bytes + of_bytes);
+        }
+    }
+
+    /// Reads some that stand together. Returns how many and how large they are; `None`: there are no
+    /// more.
+    fn exhume_some(self: &Arc<Self>) -> Option<(usize, usize)> {
         let unread = self.core.lock().queue.unread_dead();
-        let (Some(store), Some(unread)) = (self.stored(), unread) else { return };
+        let (Some(store), Some(unread)) = (self.stored(), unread) else { return None };
         let window = self.shared.window;
         let span = usize::try_from(unread.last - unread.first).unwrap_or(usize::MAX);
         let wanted = Wanted {
@@ -35,8 +50,10 @@ impl LiveQueue {
             Vec::new()
         });
         let done = stored.last().is_none_or(|last| last.position >= unread.last);
+        let read = (stored.len(), stored.iter().map(|each| each.message.body_len()).sum());
         let entries = stored.into_iter().map(entry).collect();
         self.turn([Command::Exhumed { entries, done }]);
+        Some(read)
     }
 
     /// Takes dead messages, at most so many, to where they go.
