@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from expiry import Peer, cpu, frame, long, memory, method, short, text
+from expiry import Peer, frame, lateness, long, memory, method, short, text
 
 AMQP = 5693
 
@@ -66,22 +66,8 @@ def fill(producer, count, delay_until):
 
 
 def consume(consumer, count, pid, idle):
-    began, before, peak, late, looked = time.time(), cpu(pid), memory(pid), [], time.time()
-    # Deliveries may come with the answer.
-    found = consumer.ask(1, 60, 20, b"\0\0" + short("due") + short("c") + b"\x02" + long(b""))
-    while True:
-        now = time.time()
-        late.extend(now - struct.unpack(">d", payload)[0] for kind, payload in found if kind == 3)
-        if len(late) >= count:
-            break
-        found = consumer.frames()
-        if now - looked > 1:
-            looked, peak = now, max(peak, memory(pid))
-    share = 100 * (cpu(pid) - before) / (time.time() - began)
-    late.sort()
-    at = lambda part: 1000 * late[min(count - 1, int(count * part))]
-    return (f"late by p50 {at(.5):.0f} ms, p99 {at(.99):.0f} ms, max {1000 * late[-1]:.0f} ms; broker {share:.0f} % of a "
-            f"core, RSS at most {peak - idle:.0f} MiB over idle")
+    late, share, peak = lateness(consumer, "due", count, pid)
+    return f"{late}; broker {share:.0f} % of a core, RSS at most {peak - idle:.0f} MiB over idle"
 
 
 def main():

@@ -99,6 +99,27 @@ def memory(pid):
     return int(open(f"/proc/{pid}/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def lateness(consumer, queue, count, pid):
+    """Consumes so many. Says how late each is against its body, in order, and what that cost the broker: the share of
+    a core, and how much memory it had at most."""
+    began, before, peak, late = time.time(), cpu(pid), memory(pid), []
+    looked = began
+    # Deliveries may come with the answer.
+    found = consumer.ask(1, 60, 20, b"\0\0" + short(queue) + short("c") + b"\x02" + long(b""))
+    while True:
+        now = time.time()
+        late.extend(now - struct.unpack(">d", payload)[0] for kind, payload in found if kind == 3)
+        if len(late) >= count:
+            break
+        found = consumer.frames()
+        if now - looked > 1:
+            looked, peak = now, max(peak, memory(pid))
+    late.sort()
+    at = lambda share: 1000 * late[min(count - 1, int(count * share))]
+    share = 100 * (cpu(pid) - before) / (time.time() - began)
+    return f"late by p50 {at(.5):.0f} ms, p99 {at(.99):.0f} ms, max {1000 * late[-1]:.0f} ms", share, peak
+
+
 def main():
     address, pid = sys.argv[1], int(sys.argv[2])
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 1_000_000
@@ -120,24 +141,9 @@ def main():
     producer.say(b"".join(batch))
     producer.ask(1, 50, 10, b"\0\0" + short("expiry") + b"\x03" + long(b""))
     late_start = max(0.0, time.time() - first)
-    began, before, peak, late = time.time(), cpu(pid), 0.0, []
-    looked = began
-    # Deliveries may come with the answer.
-    found = consumer.ask(1, 60, 20, b"\0\0" + short("expiry.dead") + short("c") + b"\x02" + long(b""))
-    while True:
-        now = time.time()
-        late.extend(now - struct.unpack(">d", payload)[0] for kind, payload in found if kind == 3)
-        if len(late) >= count:
-            break
-        found = consumer.frames()
-        if now - looked > 1:
-            looked, peak = now, max(peak, memory(pid))
-    used, passed = cpu(pid) - before, time.time() - began
-    late.sort()
-    at = lambda share: 1000 * late[min(count - 1, int(count * share))]
-    print(f"{count} messages over {seconds} s, published {late_start:.1f} s too late; "
-          f"late by p50 {at(.5):.0f} ms, p99 {at(.99):.0f} ms, max {1000 * late[-1]:.0f} ms; "
-          f"broker {100 * used / passed:.0f} % of a core, RSS at most {peak - idle:.0f} MiB over idle")
+    late, share, peak = lateness(consumer, "expiry.dead", count, pid)
+    print(f"{count} messages over {seconds} s, published {late_start:.1f} s too late; {late}; broker {share:.0f} % of a core, "
+          f"RSS at most {peak - idle:.0f} MiB over idle")
     producer.delete("expiry")
     producer.delete("expiry.dead")
 

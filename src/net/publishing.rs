@@ -77,10 +77,22 @@ impl Session {
         let transactional = matches!(channel.mode, Mode::Transaction);
         let how =
             Addressing { headers: properties.headers, more_keys: &more.keys, channel: number };
+        self.publish_or_keep(transactional, message, how, mandatory)
+    }
+
+    /// In a transaction it is kept until that is committed.
+    #[inline]
+    fn publish_or_keep(
+        &mut self,
+        transactional: bool,
+        message: Message,
+        how: Addressing<'_>,
+        mandatory: bool,
+    ) -> Result<(), Fault> {
         if transactional {
-            return self.publish_later(number, message, how, mandatory);
+            return self.publish_later(how.channel, message, how, mandatory);
         }
-        self.publish_now(number, message, how, mandatory)
+        self.publish_now(how.channel, message, how, mandatory)
     }
 
     #[inline]
@@ -105,13 +117,13 @@ impl Session {
         };
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         channel.counted().published.add(1);
-        if reached == Reached::Nobody {
-            self.unroutable(number, returned);
-        }
-        if let Some(Mode::Confirm(confirms)) = self.channels.get_mut(&number).map(|c| &mut c.mode)
+        if let Mode::Confirm(confirms) = &mut channel.mode
             && confirms.published(reached == Reached::NotAll)
         {
             self.confirming.push(number);
+        }
+        if reached == Reached::Nobody {
+            self.unroutable(number, returned);
         }
         Ok(())
     }
@@ -130,10 +142,7 @@ impl Session {
         let header = message.header().to_vec();
         let headers = ContentHeader::parse(&header).ok().and_then(|each| each.properties.headers);
         let how = Addressing { headers, more_keys: &keys, channel: number };
-        if transactional {
-            return self.publish_later(number, message, how, mandatory);
-        }
-        self.publish_now(number, message, how, mandatory)
+        self.publish_or_keep(transactional, message, how, mandatory)
     }
 
     fn publish_later(

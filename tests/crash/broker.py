@@ -2,7 +2,9 @@
 
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -21,11 +23,21 @@ class Broker:
         self.log = log
         self.began = time.monotonic()
         self.seen = log.stat().st_size if log.exists() else 0
-        environment = {**os.environ, **settings, "NO_COLOR": "1"}
+        # As a service manager does, it is told when the broker is ready.
+        told = log.with_suffix(".notify")
+        told.unlink(missing_ok=True)
+        self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.told.bind(str(told))
+        environment = {**os.environ, **settings, "NO_COLOR": "1", "NOTIFY_SOCKET": str(told)}
         command = [binary, "--data-dir", data, "--bind", "127.0.0.1", "--amqp-port", "0", "--http-port", "0"]
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(command, stderr=errors, stdin=subprocess.DEVNULL, cwd=log.parent,
                                             env=environment)
+        self.end = os.pidfd_open(self.process.pid)
+
+    def __del__(self):
+        self.told.close()
+        os.close(self.end)
 
     def said(self):
         with open(self.log, "rb") as log:
@@ -34,13 +46,13 @@ class Broker:
 
     def port(self):
         """Waits until it is ready. Returns its port."""
-        deadline = self.began + PATIENCE
         while not (ready := READY.search(self.said())):
-            if self.process.poll() is not None:
-                raise Broken(f"the broker ended with {self.process.returncode} at its start: {self.last_words()}")
-            if time.monotonic() > deadline:
+            happened, _, _ = select.select([self.told, self.end], [], [], PATIENCE)
+            if self.end in happened:
+                raise Broken(f"the broker ended with {self.process.wait()} at its start: {self.last_words()}")
+            if not happened:
                 raise Broken(f"the broker was not ready after {PATIENCE} s: {self.last_words()}")
-            time.sleep(0.002)
+            self.told.recv(4096)
         self.took = time.monotonic() - self.began
         return int(ready[1])
 
@@ -51,8 +63,9 @@ class Broker:
         """Lines of its log that should not be there."""
         return [line for line in self.said().splitlines() if " ERROR " in line or "panicked" in line]
 
-    def alive(self):
-        return self.process.poll() is None
+    def ends_within(self, seconds):
+        """Waits for its end, at most so long. Returns whether it has come."""
+        return bool(select.select([self.end], [], [], seconds)[0])
 
     def kill(self):
         self.process.kill()

@@ -1,6 +1,5 @@
 """Clients that consume until the broker dies: each in its own way, all with manual acks."""
 
-import time
 
 import pika
 
@@ -117,7 +116,8 @@ class Polling(Consumer):
 
     def __call__(self):
         parameters = pika.ConnectionParameters("127.0.0.1", self.port, heartbeat=0)
-        channel = pika.BlockingConnection(parameters).channel()
+        connection = pika.BlockingConnection(parameters)
+        channel = connection.channel()
         self.journal.consumers[self.queue] += 1
         acked = []
         while True:
@@ -125,7 +125,7 @@ class Polling(Consumer):
             self.journal.carried_out(acked)        # the broker reads a channel in order
             acked.clear()
             if method is None:
-                time.sleep(0.01)
+                connection.process_data_events(time_limit=0.01)
                 continue
             copy = self.journal.delivered(self.queue, PikaDelivery(method, properties, body))
             if copy and self.rng.random() < 0.9:

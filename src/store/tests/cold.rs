@@ -59,6 +59,16 @@ fn they_are_fetched_in_order_wherever_they_stand() {
     }
 }
 
+/// Looks at a store after a kill, and after another one: what the first start did wrong shows then.
+fn after_each_of_two_starts(mut disk: FakeDisk, look: impl Fn(&Hand)) {
+    for _ in 0..2 {
+        disk = disk.after_kill();
+        let mut hand = try_open(&disk, small()).unwrap();
+        hand.tidy_all();
+        look(&hand);
+    }
+}
+
 /// A checkpoint that was cut off is made again at the next start: of other runs, which must not be
 /// taken for the ones that were left behind.
 #[test]
@@ -80,14 +90,9 @@ fn a_checkpoint_that_was_cut_off_takes_nothing_from_the_next_one() {
             hand.tidy_all();
         }
         let over = disk.operations() < began + operations;
-        let mut disk = disk.after_kill();
-        for _ in 0..2 {
-            let mut hand = try_open(&disk, small()).unwrap();
-            hand.tidy_all();
+        after_each_of_two_starts(disk, |hand| {
             assert_eq!([hand.all(1), hand.all(2)], want, "cut off after {operations}");
-            drop(hand);
-            disk = disk.after_kill();
-        }
+        });
         if over {
             assert!(operations > 50, "only {operations} operations");
             return;
@@ -120,17 +125,12 @@ fn a_merge_that_was_cut_off_loses_nothing() {
         hand.tidy_all();
         drop(hand);
         let over = disk.operations() < began + operations;
-        let mut disk = disk.after_kill();
-        for _ in 0..2 {
-            let mut hand = try_open(&disk, small()).unwrap();
-            hand.tidy_all();
+        after_each_of_two_starts(disk, |hand| {
             let mut found = hand.all(1);
             found.append(&mut hand.all(2));
             let found: Vec<u64> = found.into_keys().filter(stays).collect();
             assert_eq!(found, want, "cut off after {operations}");
-            drop(hand);
-            disk = disk.after_kill();
-        }
+        });
         if over {
             assert!(operations > 10, "only {operations} operations");
             return;
