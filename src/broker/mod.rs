@@ -22,6 +22,7 @@ pub mod moving;
 pub mod notices;
 pub mod outbox;
 pub mod peers;
+pub mod per_object;
 pub mod perform;
 mod permitted;
 mod procession;

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
 use super::deduplication::Guards;
-use super::exchange_traffic::{ExchangeTraffic, Which};
+use super::exchange_traffic::ExchangeTraffic;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
@@ -329,10 +329,12 @@ impl Vhost {
         }
     }
 
-    /// Looks at every exchange that was published to, in no order.
-    pub fn each_exchange_traffic(&self, look: impl FnMut(Which, [u64; 2])) {
+    /// Forgets how much went through exchanges and into queues that are gone.
+    pub fn tidy_exchange_traffic(&self) {
         let topology = self.topology.read();
-        self.exchange_traffic.each(|exchange| topology.has_exchange(exchange), look);
+        let (exchange, queue) =
+            (|id| topology.has_exchange(id), |id| topology.declaration(id).is_some());
+        self.exchange_traffic.keep(exchange, queue);
     }
 
     /// Takes the running queue of a number away: the vhost is ending.

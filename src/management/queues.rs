@@ -15,6 +15,7 @@ use super::connections::ConnectionDetails;
 use super::consumers::{self, ConsumerView};
 use super::fields::{Fields, Flags, Named, Query};
 use super::listing::{ListQuery, NameFilter, Row};
+use super::parts::{self, Part};
 use super::problem::Problem;
 use super::rates::{Lengths, MessageStatsView, Rates};
 use super::routes::Routes;
@@ -108,8 +109,10 @@ struct QueuePage {
     #[serde(flatten)]
     queue: QueueView,
     consumer_details: Vec<ConsumerView>,
-    incoming: [(); 0],
-    deliveries: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incoming: Option<Vec<Part<1>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<Part<8>>>,
 }
 
 fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
@@ -231,11 +234,12 @@ async fn one(
         let rates = Rates::of(&seen.queues, &queue.id, sampler::now());
         view(&api, (&declaration, &governing), &queue, &query, rates)
     });
+    let with_stats = !query.disable_stats;
     let page = QueuePage {
         queue: seen,
         consumer_details: consumers::of_queue(&api, &vhost, &queue),
-        incoming: [],
-        deliveries: [],
+        incoming: with_stats.then(|| parts::into_queue(&api, &vhost, queue.id)),
+        deliveries: with_stats.then(|| parts::out_of_queue(&api, &vhost, &queue)),
     };
     Ok(columns(&page, &query))
 }

@@ -52,6 +52,45 @@ pub fn figures(stats: &MessageStats, ready: usize, unacked: usize) -> Figures {
     ]
 }
 
+/// What a channel has counted of one exchange, by RabbitMQ's names, with those of their rates.
+pub const PUBLISHED: [(&str, &str); 4] = [
+    ("confirm", "confirm_details"),
+    ("drop_unroutable", "drop_unroutable_details"),
+    ("publish", "publish_details"),
+    ("return_unroutable", "return_unroutable_details"),
+];
+
+/// The numbers of [`PUBLISHED`].
+pub fn published(stats: &MessageStats) -> [u64; 4] {
+    [stats.confirm, stats.drop_unroutable, stats.publish, stats.return_unroutable]
+}
+
+/// What a channel has counted of one queue.
+pub const HANDED_OUT: [(&str, &str); 8] = [
+    ("ack", "ack_details"),
+    ("deliver", "deliver_details"),
+    ("deliver_get", "deliver_get_details"),
+    ("deliver_no_ack", "deliver_no_ack_details"),
+    ("get", "get_details"),
+    ("get_empty", "get_empty_details"),
+    ("get_no_ack", "get_no_ack_details"),
+    ("redeliver", "redeliver_details"),
+];
+
+/// The numbers of [`HANDED_OUT`].
+pub fn handed_out(stats: &MessageStats) -> [u64; 8] {
+    [
+        stats.ack,
+        stats.deliver,
+        stats.deliver_get(),
+        stats.deliver_no_ack,
+        stats.get,
+        stats.get_empty,
+        stats.get_no_ack,
+        stats.redeliver,
+    ]
+}
+
 /// A queue's numbers.
 pub fn of_queue(counts: &Counts) -> Figures {
     let counters = &counts.counters;
@@ -59,7 +98,9 @@ pub fn of_queue(counts: &Counts) -> Figures {
         publish: counters.published,
         deliver: counters.delivered,
         deliver_no_ack: counters.delivered_no_ack,
-        get: counters.fetched,
+        get: counters.fetched - counters.fetched_no_ack,
+        get_no_ack: counters.fetched_no_ack,
+        get_empty: counters.fetched_nothing,
         redeliver: counters.redelivered,
         ack: counters.acked,
         ..MessageStats::default()

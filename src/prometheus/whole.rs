@@ -63,7 +63,7 @@ impl Whole {
         let (mut channels, mut publishers, mut unconfirmed) = (0, 0, 0);
         for record in peers.iter().flat_map(|peer| peer.channels()) {
             channels += 1;
-            publishers += usize::from(record.traffic.published.published.get() > 0);
+            publishers += usize::from(record.traffic.stats().publish > 0);
             unconfirmed += record.unconfirmed.get();
         }
         let messages = told.at_least(totals.messages);

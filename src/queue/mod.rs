@@ -330,10 +330,11 @@ impl Queue {
     /// Takes the first message without being a consumer (basic.get).
     pub fn fetch(&mut self, no_ack: bool, effects: &mut Vec<Effect>) -> Option<Delivery> {
         self.touch();
-        if !self.hands_out(effects) {
+        let entry = if self.hands_out(effects) { self.ready.pop() } else { None };
+        let Some(entry) = entry else {
+            self.counters.fetched_nothing += 1;
             return None;
-        }
-        let entry = self.ready.pop()?;
+        };
         self.counters.fetched += 1;
         if no_ack {
             self.counters.fetched_no_ack += 1;
