@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_has_its_own() {
-        let all = PerObject::new(2);
+        let all = PerObject::<u32, Counter>::new(2);
         all.of(1).add(3);
         all.of(2).add(4);
         all.of(1).add(5);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn those_that_are_gone_make_room_and_still_count() {
-        let all = PerObject::new(2);
+        let all = PerObject::<u32, Counter>::new(2);
         all.of(1).add(3);
         let kept = all.of(2);
         kept.add(4);
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn too_many_at_once_are_counted_together() {
-        let all = PerObject::new(2);
+        let all = PerObject::<u32, Counter>::new(2);
         let held: Vec<_> = (0..10).map(|object| all.of(object)).collect();
         held.iter().for_each(|counter| counter.add(1));
         let mut told = 0;

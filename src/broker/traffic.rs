@@ -196,6 +196,58 @@ impl ChannelTraffic {
     }
 }
 
+/// Up to which size a message belongs to each class but the last; RabbitMQ's.
+pub const SIZE_BOUNDS: [u64; 8] =
+    [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000, 100_000_000];
+
+/// How large messages were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// How many there were of each class.
+    pub counts: [u64; SIZE_BOUNDS.len() + 1],
+    /// Bytes of all their bodies.
+    pub bytes: u64,
+}
+
+impl Sizes {
+    /// Adds what others have counted.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(each, more)| *each += more);
+        self.bytes += other.bytes;
+    }
+
+    /// The larger one of each number.
+    #[must_use]
+    pub fn max(&self, other: &Self) -> Self {
+        let counts = std::array::from_fn(|class| self.counts[class].max(other.counts[class]));
+        Self { counts, bytes: self.bytes.max(other.bytes) }
+    }
+}
+
+/// How large the messages were that a connection published; counted by its session.
+#[derive(Debug, Default)]
+pub struct PublishedSizes {
+    counts: [Counter; SIZE_BOUNDS.len() + 1],
+    bytes: Counter,
+}
+
+impl PublishedSizes {
+    /// Counts a message.
+    #[inline]
+    pub fn count(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let class = SIZE_BOUNDS.iter().position(|bound| bytes <= *bound);
+        self.counts[class.unwrap_or(SIZE_BOUNDS.len())].add(1);
+        self.bytes.add(bytes);
+    }
+
+    /// The numbers now.
+    pub fn get(&self) -> Sizes {
+        let counts = std::array::from_fn(|class| self.counts[class].get());
+        Sizes { counts, bytes: self.bytes.get() }
+    }
+}
+
 /// What went over a connection's socket.
 #[derive(Debug, Default)]
 pub struct SocketTraffic {
@@ -241,5 +293,18 @@ impl Tally {
     /// The number.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_as_large_as_a_bound_is_below_it() {
+        let sizes = PublishedSizes::default();
+        [0, 100, 101, 1_000, 50_000_001, 100_000_001].map(|bytes| sizes.count(bytes));
+        let Sizes { counts, bytes } = sizes.get();
+        assert_eq!((counts, bytes), ([2, 2, 0, 0, 0, 0, 0, 1, 1], 150_001_203));
     }
 }

@@ -21,7 +21,7 @@ use super::live_queue::{Found, LiveQueue, NewQueue};
 use super::notices::Notice;
 use super::schedule::Schedules;
 use super::throttle::Throttle;
-use super::traffic::{MessageStats, SocketTraffic};
+use super::traffic::{MessageStats, Sizes};
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::options::{Declaration, QueueOptions};
@@ -64,6 +64,8 @@ pub struct Vhost {
 pub struct GoneTraffic {
     /// Messages.
     pub messages: MessageStats,
+    /// How large they were that were published.
+    pub sizes: Sizes,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes sent.
@@ -301,11 +303,12 @@ impl Vhost {
     }
 
     /// Keeps what a connection has counted that is gone.
-    pub fn keep_stats(&self, messages: &MessageStats, socket: &SocketTraffic) {
+    pub fn keep_stats(&self, counted: &GoneTraffic) {
         let mut gone = self.gone.lock();
-        gone.messages.add(messages);
-        gone.received_bytes += socket.received_bytes.get();
-        gone.sent_bytes += socket.sent_bytes.get();
+        gone.messages.add(&counted.messages);
+        gone.sizes.add(&counted.sizes);
+        gone.received_bytes += counted.received_bytes;
+        gone.sent_bytes += counted.sent_bytes;
     }
 
     /// What connections that are gone have counted.

@@ -79,7 +79,9 @@ struct Totals {
 #[derive(Serialize)]
 struct Stats {
     messages_ram: usize,
-    messages_persistent: usize,
+    messages_ready_ram: usize,
+    messages_unacknowledged_ram: usize,
+    messages_persistent: u64,
     message_bytes: u64,
     message_bytes_ready: u64,
     message_bytes_unacknowledged: u64,
@@ -120,12 +122,14 @@ fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
     let capacity = if waits || counts.consumers == 0 { 0.0 } else { 1.0 };
     Stats {
         messages_ram: counts.in_memory,
-        messages_persistent: 0,
+        messages_ready_ram: counts.in_memory - counts.unacked,
+        messages_unacknowledged_ram: counts.unacked,
+        messages_persistent: counts.lasting.messages,
         message_bytes: counts.body_bytes,
         message_bytes_ready: counts.body_bytes - counts.unacked_bytes,
         message_bytes_unacknowledged: counts.unacked_bytes,
         message_bytes_ram: counts.bytes_in_memory,
-        message_bytes_persistent: 0,
+        message_bytes_persistent: counts.lasting.bytes,
         memory: counts.memory(),
         consumers: counts.consumers,
         consumer_utilisation: capacity,

@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::broker::live_queue::Counts;
-use crate::broker::traffic::MessageStats;
+use crate::broker::traffic::{MessageStats, Sizes};
 use crate::broker::vhost::Vhost;
 
 /// How many numbers there are.
@@ -113,6 +113,8 @@ pub fn of_queue(counts: &Counts) -> Figures {
 pub struct VhostTotals {
     /// Messages, by channels.
     pub messages: MessageStats,
+    /// How large they were that were published.
+    pub sizes: Sizes,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes sent.
@@ -133,6 +135,7 @@ impl VhostTotals {
         let gone = vhost.gone_stats();
         let mut totals = Self {
             messages: gone.messages,
+            sizes: gone.sizes,
             received_bytes: gone.received_bytes,
             sent_bytes: gone.sent_bytes,
             ..Self::default()
@@ -141,6 +144,7 @@ impl VhostTotals {
         for peer in broker.peers.open() {
             if peer.identity().is_some_and(|identity| identity.vhost.name == vhost.name) {
                 totals.messages.add(&peer.stats());
+                totals.sizes.add(&peer.sizes.get());
                 totals.received_bytes += peer.socket.received_bytes.get();
                 totals.sent_bytes += peer.socket.sent_bytes.get();
             }
@@ -158,6 +162,7 @@ impl VhostTotals {
     /// Adds another vhost's.
     pub fn add(&mut self, other: &Self) {
         self.messages.add(&other.messages);
+        self.sizes.add(&other.sizes);
         self.received_bytes += other.received_bytes;
         self.sent_bytes += other.sent_bytes;
         self.ready += other.ready;
