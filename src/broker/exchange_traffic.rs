@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::per_object::{Numbers, PerObject};
 use crate::names::QueueId;
-use crate::topology::ExchangeId;
+pub use crate::topology::ExchangeId;
 
 /// An exchange; `None` is the default one.
 pub type Which = Option<ExchangeId>;

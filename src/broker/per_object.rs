@@ -3,6 +3,8 @@
 //! Who counts keeps the counter, so that counting needs no look here. How many are told apart is
 //! bounded: beyond that those that nobody counts in any more are added up, and what still does not
 //! fit is counted together. So sums stay true whatever comes and goes.
+//!
+//! Lock rank 4: nothing else is locked by whoever looks, under a channel's outbox as well.
 
 use std::hash::Hash;
 use std::sync::Arc;

@@ -113,7 +113,7 @@ impl Publishes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::ExchangeId;
+    use crate::broker::exchange_traffic::ExchangeId;
 
     const A: Which = None;
     const B: Which = Some(ExchangeId(7));

@@ -32,7 +32,7 @@ pub(super) struct Whole {
     pub(super) disk_alarm: bool,
     /// In seconds.
     pub(super) uptime: f64,
-    pub(super) churn: [f64; CHURN],
+    pub(super) churn: [u64; CHURN],
 }
 
 /// What messages did, as it was told last.
@@ -86,7 +86,7 @@ impl Whole {
             disk_limit: broker.shared.disk.limit(),
             disk_alarm: broker.shared.disk.is_low(),
             uptime: up.as_secs_f64(),
-            churn: sampler::churn(&broker.shared.churn).map(|count| count as f64),
+            churn: sampler::churn(&broker.shared.churn),
         }
     }
 
