@@ -189,12 +189,11 @@ impl Publisher {
             self.show(&message, how);
         }
         if how.more_keys.is_empty()
-            && let Some(last) = self.last.take_if(|(names, _)| **names == *message.names())
+            && let Some((names, route)) = &self.last
+            && **names == *message.names()
         {
-            // Taken and put back: to clone the route would cost two locked instructions.
-            let reached = self.push(message, &last.1);
-            self.last = Some(last);
-            return Ok(reached);
+            let route = route.clone();
+            return Ok(self.push(message, &route));
         }
         self.publish_elsewhere(message, how)
     }

@@ -210,7 +210,9 @@ impl ChannelState {
             (How::Fetched, false) => &counted.fetched_no_ack,
         };
         kind.add(1);
-        counted.redelivered.add(delivery.redelivered.into());
+        if delivery.redelivered {
+            counted.redelivered.add(1);
+        }
         self.deliveries.hand_out(source, delivery.id)
     }
 
