@@ -120,8 +120,8 @@ def under_load(broker):
         report = load(broker)
         over.set()
         late = report["latency_us"]
-        row("scraped every second" if scraped else "alone", f"{report['consume_rate']:.0f}", f"{late['p50']} µs",
-            f"{late['p99']} µs", f"{late['p999']} µs", f"{report['broker']['cpu_us_per_message']:.2f} µs")
+        row("scraped every second" if scraped else "alone", f"{report['consume_rate']:.0f}", f"{late['p50']:.0f} µs",
+            f"{late['p99']:.0f} µs", f"{late['p999']:.0f} µs", f"{report['broker']['cpu_us_per_message']:.2f} µs")
 
 
 with tempfile.TemporaryDirectory(prefix="scrape-bench.") as dir:
