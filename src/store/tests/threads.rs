@@ -1,6 +1,7 @@
 //! The store with its threads, on a real disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
 
@@ -67,6 +68,28 @@ fn many_publish_and_each_hears_of_its_own() {
         let want: Vec<u64> = (0..4000).filter(|position| position % 20 >= 10).collect();
         assert_eq!(all(&store, queue).into_keys().collect::<Vec<_>>(), want);
     }
+}
+
+/// An orderly stop lost acks: the store was closed while a dead letter was between two queues.
+#[test]
+fn what_is_under_way_arrives_before_the_store_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    let together = store.begin();
+    together.append(new(1, 0, &message(b"on its way")));
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            store.close();
+            closed.send(()).unwrap();
+        });
+        let early = is_closed.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "it waits for the transaction");
+        together.commit();
+    });
+    drop(store);
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    assert_eq!(all(&store, 1).into_keys().collect::<Vec<_>>(), [0]);
 }
 
 #[test]
