@@ -94,6 +94,8 @@ pub struct Shared {
     pub dead_letters: DeadLetters,
     /// When the next scheduled message is due.
     alarm: schedule::Alarm,
+    /// Where it is written when scheduled messages are due.
+    scratch: Arc<schedule::Nameless>,
     /// The log position of the last change of durable things.
     last_row: AtomicU64,
     queue_ids: Mutex<QueueIds>,
@@ -281,6 +283,7 @@ impl Broker {
             clock: Clock::start(),
             dead_letters: DeadLetters::default(),
             alarm: schedule::Alarm::default(),
+            scratch: Arc::new(schedule::Nameless(config.data.dir.clone())),
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
             churn: Churn::default(),
