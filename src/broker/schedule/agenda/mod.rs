@@ -1,14 +1,16 @@
 //! Which message is due when: bounded memory, however many there are.
 //!
-//! Up to some 64,000 stand in an ordered set in memory. When there are more, the later half goes to
-//! disk as a sorted run ([`run`]), of which memory holds where the first one stands that is still to
-//! come, and one block at most. Whoever wants the first of all looks at the set and at the head of each
-//! run. Many runs are merged into one ([`merge`]): what has passed takes no room any more, and a look
-//! at all heads stays short.
+//! What comes is gathered as it comes, up to some 32,000; then it is put in order and written to disk as
+//! a sorted run ([`run`]), of which memory holds the first entry of each block, and one block while it is
+//! being taken from. What is due soon stands in an ordered set in memory. Whoever wants the first of all
+//! looks at the set, at the head of each run, and at the first of those that are just gathered: when
+//! these have their turn, the earlier half of them joins the set. Many runs are merged into one
+//! ([`merge`]): what has passed takes no room any more, and a look at all heads stays short.
 //!
 //! An agenda does not know where its runs lie: a [`Scratch`] makes the files. They are worth nothing
-//! after a restart. Without one, or while one cannot be written, everything stays in memory.
+//! after a restart. While one cannot be written, what should be in it stays in memory ([`memory`]).
 
+mod memory;
 mod merge;
 mod run;
 #[cfg(test)]
@@ -18,6 +20,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use memory::Memory;
 pub(super) use merge::{Merge, Merged};
 use run::{Cursor, Run, Writer};
 
@@ -48,7 +51,9 @@ pub(super) trait ScratchFile: std::fmt::Debug + Send + Sync {
 /// How much of an agenda may stand where.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// In memory; half as many are written to a run. A set of so many takes some 1.6 MB.
+    /// Gathered as they come, before they are written to a run.
+    fresh: usize,
+    /// In the ordered set; half as many are written to a run. So many take some 1.6 MB.
     near: usize,
     /// In a block of a run, which is what is read at a time.
     block: usize,
@@ -60,18 +65,28 @@ struct Limits {
     cancelled: usize,
 }
 
-const LIMITS: Limits =
-    Limits { near: 64 << 10, block: 1 << 10, runs: 48, merged: 16, cancelled: 16 << 10 };
+const LIMITS: Limits = Limits {
+    fresh: 32 << 10,
+    near: 64 << 10,
+    block: 1 << 10,
+    runs: 48,
+    merged: 16,
+    cancelled: 16 << 10,
+};
 
 /// Messages in the order in which they are due; of those due together, first come, first served.
 #[derive(Debug)]
 pub(super) struct Agenda {
     limits: Limits,
-    scratch: Option<Arc<dyn Scratch>>,
-    /// Those that came last, and of all that ever came many that are due soon.
+    scratch: Arc<dyn Scratch>,
+    /// What came last, in no order; nothing in front of `border` comes here.
+    fresh: Vec<Due>,
+    /// The first of them.
+    fresh_first: Option<Due>,
+    /// Many that are due soon.
     near: BTreeSet<Due>,
-    /// The next run is written when `near` has more than so many.
-    spill_over: usize,
+    /// What comes in front of this joins `near` at once.
+    border: Due,
     /// What is still to come of each run; none is at its end.
     runs: Vec<Cursor>,
     /// Some of those in `runs` that are not to come.
@@ -103,22 +118,24 @@ impl Due {
 /// In memory.
 impl Default for Agenda {
     fn default() -> Self {
-        Self::with(None, LIMITS)
+        Self::with(Arc::new(Memory), LIMITS)
     }
 }
 
 impl Agenda {
     /// An agenda that writes to a scratch what is too much for memory.
     pub(super) fn on(scratch: Arc<dyn Scratch>) -> Self {
-        Self::with(Some(scratch), LIMITS)
+        Self::with(scratch, LIMITS)
     }
 
-    fn with(scratch: Option<Arc<dyn Scratch>>, limits: Limits) -> Self {
+    fn with(scratch: Arc<dyn Scratch>, limits: Limits) -> Self {
         Self {
             limits,
             scratch,
+            fresh: Vec::new(),
+            fresh_first: None,
             near: BTreeSet::new(),
-            spill_over: limits.near,
+            border: Due::FIRST,
             runs: Vec::new(),
             cancelled: BTreeSet::new(),
             len: 0,
@@ -132,31 +149,50 @@ impl Agenda {
     }
 
     /// Adds a message, which must not have been there before.
+    #[inline]
     pub(super) fn insert(&mut self, due: Due) {
-        self.near.insert(due);
         self.len += 1;
-        if self.near.len() > self.spill_over
-            && let Some(scratch) = &self.scratch
-        {
-            let scratch = Arc::clone(scratch);
-            self.spill(&*scratch);
+        if due < self.border {
+            self.near.insert(due);
+            if self.near.len() > self.limits.near {
+                self.spill_near();
+            }
+            return;
+        }
+        self.fresh.push(due);
+        self.fresh_first = Some(self.fresh_first.map_or(due, |first| first.min(due)));
+        if self.fresh.len() == self.limits.fresh {
+            self.spill_fresh();
         }
     }
 
-    /// Writes those of `near` that are due last to a run. If that cannot be done, they stay; it is tried
-    /// again when as many more have come.
-    fn spill(&mut self, scratch: &dyn Scratch) {
-        let many = self.limits.near / 2;
-        let Some(&from) = self.near.iter().nth_back(many - 1) else { return };
-        match write(scratch, self.limits.block, self.near.range(from..)) {
+    /// Writes what was gathered to a run.
+    fn spill_fresh(&mut self) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        self.fresh_first = None;
+        fresh.sort_unstable();
+        self.spill(&fresh);
+        fresh.clear();
+        self.fresh = fresh;
+    }
+
+    /// Writes those of `near` that are due last to a run.
+    fn spill_near(&mut self) {
+        let Some(&from) = self.near.iter().nth_back(self.limits.near / 2 - 1) else { return };
+        let later: Vec<Due> = self.near.split_off(&from).into_iter().collect();
+        self.border = from;
+        self.spill(&later);
+    }
+
+    fn spill(&mut self, dues: &[Due]) {
+        let block = self.limits.block;
+        let run = match write(&*self.scratch, block, dues) {
             Ok(run) => {
-                self.runs.extend(Cursor::at_front(run));
-                self.near.split_off(&from);
-                self.spill_over = self.limits.near;
                 self.failing = false;
                 if self.merging == Merging::Later {
                     self.merging = Merging::Possible;
                 }
+                run
             }
             Err(why) => {
                 if !std::mem::replace(&mut self.failing, true) {
@@ -164,14 +200,30 @@ impl Agenda {
                         "when messages are due stays in memory: cannot write it: {why}"
                     );
                 }
-                self.spill_over = self.near.len() + many;
+                write(&Memory, block, dues).expect("nothing fails there")
             }
+        };
+        self.runs.extend(Cursor::at_front(run));
+    }
+
+    /// The earlier half of what was gathered joins those that are due soon.
+    fn join(&mut self) {
+        self.fresh.sort_unstable();
+        let later = self.fresh.split_off(self.fresh.len().div_ceil(2));
+        if let Some(last) = self.fresh.last() {
+            self.border = last.next();
+        }
+        self.near.extend(self.fresh.drain(..));
+        self.fresh.extend(later.iter().copied());
+        self.fresh_first = later.first().copied();
+        if self.near.len() > self.limits.near {
+            self.spill_near();
         }
     }
 
     /// Removes a message; false if it is not there.
     pub(super) fn remove(&mut self, due: Due) -> io::Result<bool> {
-        let mut there = self.near.remove(&due);
+        let mut there = self.near.remove(&due) || self.remove_fresh(due);
         if !there && !self.cancelled.contains(&due) {
             for run in &self.runs {
                 there |= run.has(due)?;
@@ -184,10 +236,17 @@ impl Agenda {
         Ok(there)
     }
 
+    fn remove_fresh(&mut self, due: Due) -> bool {
+        let Some(place) = self.fresh.iter().position(|fresh| *fresh == due) else { return false };
+        self.fresh.swap_remove(place);
+        self.fresh_first = self.fresh.iter().min().copied();
+        true
+    }
+
     /// When the first one is due, or one in front of it that was cancelled.
     pub(super) fn next(&self) -> Option<u64> {
         let runs = self.runs.iter().map(Cursor::head);
-        runs.chain(self.near.first().copied()).min().map(|due| due.at)
+        runs.chain(self.near.first().copied()).chain(self.fresh_first).min().map(|due| due.at)
     }
 
     /// Takes those that are due until `taken` has `most`. What cannot be read stays, with all behind it.
@@ -210,6 +269,14 @@ impl Agenda {
             let heads = self.runs.iter().map(Cursor::head).enumerate();
             let run = heads.min_by_key(|(_, head)| *head).filter(|(_, head)| head.at <= now);
             let near = self.near.first().filter(|near| near.at <= now);
+            let fresh = self.fresh_first.filter(|fresh| fresh.at <= now);
+            if let Some(fresh) = fresh
+                && near.is_none_or(|near| fresh < *near)
+                && run.is_none_or(|(_, head)| fresh < head)
+            {
+                self.join();
+                continue;
+            }
             if let Some((nth, due)) = run
                 && near.is_none_or(|near| due < *near)
             {
@@ -231,8 +298,12 @@ impl Agenda {
     /// A look at those that come behind `after`, `most` at most.
     pub(super) fn look(&self, after: Option<Due>, most: usize) -> Look {
         let from = after.map_or(Due::FIRST, Due::next);
+        let mut near: Vec<Due> = self.near.range(from..).take(most).copied().collect();
+        near.extend(self.fresh.iter().filter(|due| **due >= from));
+        near.sort_unstable();
+        near.truncate(most);
         Look {
-            near: self.near.range(from..).take(most).copied().collect(),
+            near,
             runs: self.runs.iter().map(|run| run.rest(from)).collect(),
             cancelled: self.cancelled.range(from..).copied().collect(),
             most,
@@ -247,7 +318,9 @@ impl Agenda {
 
     /// What should be merged, if something should. Until it has been [`Self::merged`], nothing else is.
     pub(super) fn begin_merge(&mut self) -> Option<Merge> {
-        let scratch = self.scratch.as_ref().filter(|_| self.wants_merge())?;
+        if !self.wants_merge() {
+            return None;
+        }
         let mut runs: Vec<&Cursor> = self.runs.iter().collect();
         if self.cancelled.len() <= self.limits.cancelled {
             runs.sort_by_key(|run| run.left());
@@ -255,7 +328,8 @@ impl Agenda {
         }
         let inputs = runs.into_iter().map(|run| run.rest(Due::FIRST)).collect();
         self.merging = Merging::UnderWay;
-        Some(Merge::new(Arc::clone(scratch), inputs, self.cancelled.clone(), self.limits.block))
+        let scratch = Arc::clone(&self.scratch);
+        Some(Merge::new(scratch, inputs, self.cancelled.clone(), self.limits.block))
     }
 
     /// Puts one run in the place of those that were merged.
@@ -311,11 +385,7 @@ impl Look {
 }
 
 /// Writes a run.
-fn write<'a>(
-    scratch: &dyn Scratch,
-    block: usize,
-    dues: impl Iterator<Item = &'a Due>,
-) -> io::Result<Arc<Run>> {
+fn write(scratch: &dyn Scratch, block: usize, dues: &[Due]) -> io::Result<Arc<Run>> {
     let mut run = Writer::new(scratch.create()?, block);
     for due in dues {
         run.push(*due)?;

@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use proptest::prelude::*;
 
+use super::memory::InMemory;
 use super::*;
 
 /// Files in memory, which may fail.
@@ -13,8 +13,8 @@ struct Files {
 }
 
 #[derive(Debug)]
-struct InMemory {
-    bytes: Mutex<Vec<u8>>,
+struct File {
+    file: InMemory,
     full: Arc<AtomicBool>,
     unreadable: Arc<AtomicBool>,
 }
@@ -30,27 +30,23 @@ fn unless(failing: &AtomicBool) -> io::Result<()> {
 impl Scratch for Files {
     fn create(&self) -> io::Result<Box<dyn ScratchFile>> {
         let (full, unreadable) = (Arc::clone(&self.full), Arc::clone(&self.unreadable));
-        Ok(Box::new(InMemory { bytes: Mutex::default(), full, unreadable }))
+        Ok(Box::new(File { file: InMemory::default(), full, unreadable }))
     }
 }
 
-impl ScratchFile for InMemory {
+impl ScratchFile for File {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         unless(&self.full)?;
-        let mut file = self.bytes.lock();
-        assert_eq!(file.len() as u64, offset, "a run is written from its front to its end");
-        file.extend_from_slice(bytes);
-        Ok(())
+        self.file.write_at(bytes, offset)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         unless(&self.unreadable)?;
-        bytes.copy_from_slice(&self.bytes.lock()[offset as usize..][..bytes.len()]);
-        Ok(())
+        self.file.read_at(bytes, offset)
     }
 }
 
-const TINY: Limits = Limits { near: 4, block: 2, runs: 3, merged: 3, cancelled: 4 };
+const TINY: Limits = Limits { fresh: 3, near: 4, block: 2, runs: 3, merged: 3, cancelled: 4 };
 
 #[derive(Clone, Debug)]
 enum Command {
@@ -81,9 +77,12 @@ fn command() -> impl Strategy<Value = Command> {
 impl Agenda {
     fn validate(&self) {
         let in_runs: usize = self.runs.iter().map(Cursor::left).sum();
-        assert_eq!(self.len, self.near.len() + in_runs - self.cancelled.len());
+        let in_memory = self.near.len() + self.fresh.len();
+        assert_eq!(self.len, in_memory + in_runs - self.cancelled.len());
+        assert!(self.near.len() <= self.limits.near && self.fresh.len() < self.limits.fresh);
+        assert_eq!(self.fresh_first, self.fresh.iter().min().copied());
         for due in &self.cancelled {
-            assert!(!self.near.contains(due) && self.runs.iter().any(|run| run.head() <= *due));
+            assert!(self.runs.iter().any(|run| run.head() <= *due));
         }
     }
 }
@@ -95,7 +94,7 @@ fn nth(model: &BTreeSet<Due>, nth: usize) -> Option<Due> {
 fn as_a_sorted_set(commands: Vec<Command>, limits: Limits) -> Result<(), TestCaseError> {
     let files = Files::default();
     let (full, unreadable) = (Arc::clone(&files.full), Arc::clone(&files.unreadable));
-    let mut agenda = Agenda::with(Some(Arc::new(files)), limits);
+    let mut agenda = Agenda::with(Arc::new(files), limits);
     let (mut model, mut merge) = (BTreeSet::new(), None);
     for (position, command) in (0..).zip(commands) {
         let unread = unreadable.load(Ordering::Relaxed);
@@ -175,7 +174,7 @@ proptest! {
 fn filled(count: u64) -> (Agenda, Arc<AtomicBool>) {
     let files = Files::default();
     let full = Arc::clone(&files.full);
-    let mut agenda = Agenda::with(Some(Arc::new(files)), TINY);
+    let mut agenda = Agenda::with(Arc::new(files), TINY);
     (0..count).for_each(|nth| agenda.insert(Due { at: nth * 7 % count, position: nth }));
     (agenda, full)
 }
@@ -192,7 +191,8 @@ fn memory_and_the_number_of_runs_are_bounded() {
     for nth in 0..1000 {
         agenda.insert(Due { at: nth * 7 % 1000, position: nth });
         merge(&mut agenda);
-        assert!(agenda.near.len() <= TINY.near && agenda.runs.len() <= TINY.runs);
+        agenda.validate();
+        assert!(agenda.runs.len() <= TINY.runs);
     }
     let mut taken = Vec::new();
     agenda.take_due(500, usize::MAX, &mut taken).expect("it can be read");
@@ -201,14 +201,17 @@ fn memory_and_the_number_of_runs_are_bounded() {
 }
 
 #[test]
-fn while_nothing_can_be_written_all_of_it_stays_in_memory() {
-    let (mut agenda, full) = filled(4);
+fn while_nothing_can_be_written_it_stays_in_memory() {
+    let (mut agenda, full) = filled(0);
     full.store(true, Ordering::Relaxed);
-    (4..20).for_each(|nth| agenda.insert(Due { at: nth, position: nth }));
-    assert_eq!((agenda.near.len(), agenda.runs.len()), (20, 0));
+    (0..20).for_each(|nth| agenda.insert(Due { at: nth, position: nth }));
+    assert!(agenda.failing && agenda.len() == 20);
     full.store(false, Ordering::Relaxed);
-    (20..40).for_each(|nth| agenda.insert(Due { at: nth, position: nth }));
-    assert!(agenda.near.len() <= TINY.near, "{agenda:?}");
+    (20..23).for_each(|nth| agenda.insert(Due { at: nth, position: nth }));
+    assert!(!agenda.failing, "it is tried again");
+    let mut taken = Vec::new();
+    agenda.take_due(u64::MAX, usize::MAX, &mut taken).expect("it can be read");
+    assert!(taken.iter().map(|due| due.at).eq(0..23));
 }
 
 #[test]
@@ -255,7 +258,7 @@ fn a_block_that_was_changed_is_not_believed() {
             Ok(Box::new(Self))
         }
     }
-    let mut agenda = Agenda::with(Some(Arc::new(Forgetful)), TINY);
+    let mut agenda = Agenda::with(Arc::new(Forgetful), TINY);
     (1..10).for_each(|nth| agenda.insert(Due { at: nth, position: nth }));
     let mut taken = Vec::new();
     assert!(agenda.take_due(u64::MAX, 100, &mut taken).is_err());
