@@ -19,7 +19,7 @@ use crate::protocol::fault::Fault;
 use crate::queue::Command;
 use crate::topology::Topology;
 use crate::topology::governed::Reconfigured;
-use crate::topology::limits::MAX_CONNECTIONS;
+use crate::topology::limits::{Limits, MAX_CONNECTIONS};
 use crate::topology::parameters::Parameters;
 use crate::topology::properties::Properties;
 
@@ -143,6 +143,31 @@ impl Vhost {
             topology.clear_limit(name);
             self.follow_limits(topology);
         });
+    }
+
+    /// Replaces all limits by those that the parameter `limits` says.
+    pub fn put_limits(&self, parameter: &str, said: &Value) -> Result<Put, Invalid> {
+        let limits = Limits::of_parameter(parameter, said)?;
+        let _changes = self.changes.lock();
+        let set = |topology: &mut Topology| {
+            let was_none = topology.properties().limits.is_empty();
+            topology.set_limits(limits);
+            self.follow_limits(topology);
+            Put::of(was_none)
+        };
+        Ok(self.change_locked(None, set).0)
+    }
+
+    /// Clears all limits. Returns whether there were any.
+    pub fn clear_limits(&self) -> bool {
+        let _changes = self.changes.lock();
+        let clear = |topology: &mut Topology| {
+            let were_any = !topology.properties().limits.is_empty();
+            topology.set_limits(Limits::default());
+            self.follow_limits(topology);
+            were_any
+        };
+        self.change_locked(None, clear).0
     }
 
     fn follow_limits(&self, topology: &Topology) {

@@ -35,7 +35,8 @@ impl Topology {
         self.set_limits(self.properties.limits.without(name));
     }
 
-    fn set_limits(&mut self, limits: Limits) {
+    /// Replaces the vhost's limits.
+    pub fn set_limits(&mut self, limits: Limits) {
         self.set_properties(Properties { limits, ..self.properties.clone() });
     }
 

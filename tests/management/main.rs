@@ -7,6 +7,7 @@ mod support;
 mod http;
 
 mod alarms;
+mod attempts;
 mod dashboard;
 mod definitions;
 mod elsewhere;
