@@ -221,7 +221,11 @@ impl Vhost {
     pub(super) fn end(&self, shared: &super::Shared) {
         {
             let _changes = self.changes.lock();
-            let (queues, rows) = self.topology.write().end();
+            let mut topology = self.topology.write();
+            topology.watch(self.shared().notices.are_listened_to());
+            let (queues, rows) = topology.end();
+            self.tell_happenings(&mut topology);
+            drop(topology);
             for queue in queues.iter().filter_map(|id| self.take_queue(*id)) {
                 // An unconditional delete is not refused.
                 let _ = queue.delete(false, false);

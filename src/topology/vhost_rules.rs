@@ -38,6 +38,7 @@ impl Topology {
     /// Replaces the vhost's limits.
     pub fn set_limits(&mut self, limits: Limits) {
         self.set_properties(Properties { limits, ..self.properties.clone() });
+        self.tell_of_limits();
     }
 
     /// Says why no further queue may be declared, if so.

@@ -11,6 +11,7 @@ mod attempts;
 mod dashboard;
 mod definitions;
 mod elsewhere;
+mod events;
 mod exported;
 mod hostile;
 mod lists;
