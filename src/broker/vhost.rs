@@ -18,7 +18,6 @@ use super::exchange_traffic::{ExchangeTraffic, Which};
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
-use super::notices::Notice;
 use super::schedule::Schedules;
 use super::throttle::Throttle;
 use super::traffic::{MessageStats, SocketTraffic};
@@ -152,14 +151,18 @@ impl Vhost {
 
     /// Tells what happened, and notes who wants to hear more.
     fn take_note(&self, topology: &mut Topology) {
+        self.tell_happenings(topology);
         let notices = &self.shared.notices;
-        for happening in topology.take_happenings() {
-            notices.push(Notice::Event(happening, self.shared.clock.now()));
-        }
         if self.name == notices.home {
             notices.set_listened(topology.has_listeners());
         }
         self.traced.store(topology.properties().tracing, Ordering::Relaxed);
+    }
+
+    pub(super) fn tell_happenings(&self, topology: &mut Topology) {
+        for happening in topology.take_happenings() {
+            self.shared.notices.push_event(happening, self.shared.clock.now());
+        }
     }
 
     /// Takes a row of the catalogue back, at start.

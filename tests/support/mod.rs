@@ -8,6 +8,7 @@ pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod elsewhere;
 pub(crate) mod login;
+pub(crate) mod notices;
 pub(crate) mod payload;
 pub(crate) mod token;
 
