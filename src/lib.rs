@@ -46,6 +46,7 @@ pub mod logs;
 pub mod store;
 
 pub mod auth;
+pub mod client;
 pub mod transport;
 
 pub mod broker;

@@ -20,7 +20,8 @@ const MAY_USE: &[(&str, &str)] = &[
     ("logs", "config"),
     ("store", "names message config"),
     ("transport", "config"),
-    ("auth", "names wire topology config"),
+    ("client", "config"),
+    ("auth", "names wire topology config client"),
     (
         "broker",
         "names message counter wire protocol routing queue policy topology config store \
