@@ -113,6 +113,8 @@ impl Sender {
             line.dropped.fetch_add(refused, Ordering::Relaxed);
             self.complaints.tell(line.dropped.load(Ordering::Relaxed));
         }
+        self.complaints.last = None;
+        self.complaints.tell(line.dropped.load(Ordering::Relaxed));
     }
 
     fn body(&self, steps: &[Step]) -> Vec<u8> {
