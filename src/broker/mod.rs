@@ -42,6 +42,7 @@ pub mod vhost;
 pub mod vhost_rules;
 pub mod vhosts;
 mod waits;
+pub mod watched;
 pub mod watermark;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::auth::{self, Auth};
 use crate::config::Config;
 use crate::names::{LogPosition, QueueId, UserName, VhostName};
+use crate::otlp::Spans;
 use crate::queue::Window;
 use crate::store::{CannotOpen, Record, Store};
 use crate::topology::parameters::Globals;
@@ -103,6 +105,8 @@ pub struct Shared {
     pub churn: Churn,
     /// What is said of all this on exchanges.
     pub notices: notices::Notices,
+    /// Where OpenTelemetry is shown messages' ways, if it is.
+    pub spans: Option<Spans>,
 }
 
 /// A running broker. Several may run in one process.
@@ -293,6 +297,7 @@ impl Broker {
             queue_ids: Mutex::new(ids),
             churn: Churn::default(),
             notices: notices::Notices::new(config.defaults.vhost.as_str().into()),
+            spans: Spans::new(&config.opentelemetry),
         };
         shared.look_at_the_disk();
         shared.write_rows(&[row], &[]);

@@ -6,6 +6,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod elsewhere;
 pub(crate) mod login;
 pub(crate) mod notices;

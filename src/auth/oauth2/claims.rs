@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::scopes::Scopes;
 use super::{BadToken, Token};
+use crate::auth::BadBackendSetting;
 use crate::auth::backend::Known;
-use crate::auth::client::BadBackendSetting;
 use crate::config::OAuth2Config;
 
 /// How many scopes a token may have, as RabbitMQ has it.

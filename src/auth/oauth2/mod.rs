@@ -12,8 +12,8 @@ mod tests;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::BadBackendSetting;
 use super::backend::{Attempt, Backend, Deed, Known, Principal, Question, Verdict};
-use super::client::BadBackendSetting;
 use super::login::Refused;
 use crate::config::OAuth2Config;
 use claims::Rules;
