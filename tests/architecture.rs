@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("net", "names message wire protocol queue config store transport auth broker"),
     ("metrics", "names queue broker"),
     ("web", "transport"),
-    ("prometheus", "topology auth transport broker metrics web"),
+    ("prometheus", "names topology auth transport broker metrics web"),
     (
         "management",
         "names message wire protocol routing queue policy topology config logs store transport \

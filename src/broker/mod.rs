@@ -23,6 +23,7 @@ pub mod moving;
 pub mod notices;
 pub mod outbox;
 pub mod peers;
+pub mod per_object;
 pub mod perform;
 mod permitted;
 mod procession;

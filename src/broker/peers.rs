@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use super::Shared;
 use super::outbox::Outbox;
-use super::traffic::{ChannelTraffic, MessageStats, SocketTraffic};
-use super::vhost::Vhost;
+use super::traffic::{ChannelTraffic, MessageStats, PublishedSizes, SocketTraffic};
+use super::vhost::{GoneTraffic, Vhost};
 use crate::counter::Counter;
 use crate::names::{ConnectionId, UserName};
 use crate::protocol::channel::{Channel, Mode};
@@ -44,6 +44,8 @@ pub struct Peer {
     pub outbox: Arc<Outbox>,
     /// What went over its socket.
     pub socket: SocketTraffic,
+    /// How large the messages were that it published.
+    pub sizes: PublishedSizes,
     identity: OnceLock<Identity>,
     state: AtomicU8,
     channels: Mutex<Channels>,
@@ -302,6 +304,7 @@ impl Peers {
             connected_at: SystemTime::now(),
             outbox: Arc::clone(outbox),
             socket: SocketTraffic::default(),
+            sizes: PublishedSizes::default(),
             identity: OnceLock::new(),
             state: AtomicU8::new(PeerState::Running as u8),
             channels: Mutex::default(),
@@ -314,7 +317,12 @@ impl Peers {
     pub fn leave(&self, peer: &Peer) {
         self.connected.remove(&peer.id);
         if let Some(identity) = peer.identity() {
-            identity.vhost.keep_stats(&peer.stats(), &peer.socket);
+            identity.vhost.keep_stats(&GoneTraffic {
+                messages: peer.stats(),
+                sizes: peer.sizes.get(),
+                received_bytes: peer.socket.received_bytes.get(),
+                sent_bytes: peer.socket.sent_bytes.get(),
+            });
             peer.tell("connection.closed", of_client);
         }
         self.left.notify_waiters();

@@ -14,13 +14,13 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
 use super::deduplication::Guards;
-use super::exchange_traffic::{ExchangeTraffic, Which};
+use super::exchange_traffic::ExchangeTraffic;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
 use super::schedule::Schedules;
 use super::throttle::Throttle;
-use super::traffic::{MessageStats, SocketTraffic};
+use super::traffic::{MessageStats, Sizes};
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::options::{Declaration, QueueOptions};
@@ -63,6 +63,8 @@ pub struct Vhost {
 pub struct GoneTraffic {
     /// Messages.
     pub messages: MessageStats,
+    /// How large they were that were published.
+    pub sizes: Sizes,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes sent.
@@ -304,11 +306,12 @@ impl Vhost {
     }
 
     /// Keeps what a connection has counted that is gone.
-    pub fn keep_stats(&self, messages: &MessageStats, socket: &SocketTraffic) {
+    pub fn keep_stats(&self, counted: &GoneTraffic) {
         let mut gone = self.gone.lock();
-        gone.messages.add(messages);
-        gone.received_bytes += socket.received_bytes.get();
-        gone.sent_bytes += socket.sent_bytes.get();
+        gone.messages.add(&counted.messages);
+        gone.sizes.add(&counted.sizes);
+        gone.received_bytes += counted.received_bytes;
+        gone.sent_bytes += counted.sent_bytes;
     }
 
     /// What connections that are gone have counted.
@@ -332,10 +335,12 @@ impl Vhost {
         }
     }
 
-    /// Looks at every exchange that was published to, in no order.
-    pub fn each_exchange_traffic(&self, look: impl FnMut(Which, [u64; 2])) {
+    /// Forgets how much went through exchanges and into queues that are gone.
+    pub fn tidy_exchange_traffic(&self) {
         let topology = self.topology.read();
-        self.exchange_traffic.each(|exchange| topology.has_exchange(exchange), look);
+        let (exchange, queue) =
+            (|id| topology.has_exchange(id), |id| topology.declaration(id).is_some());
+        self.exchange_traffic.keep(exchange, queue);
     }
 
     /// Takes the running queue of a number away: the vhost is ending.

@@ -32,6 +32,7 @@ mod openapi;
 mod operations;
 mod overview;
 mod parameters;
+mod parts;
 mod peeking;
 mod permissions;
 mod policies;

@@ -151,7 +151,7 @@ impl Session {
             }
             Waiting::Request { channel, request, nowait, id } if is_open(self, channel) => {
                 let asked = self.ask(channel, request, nowait).map_err(|fault| fault.at(id));
-                if let Some(channel) = self.channels.get(&channel) {
+                if let Some(channel) = self.channels.get_mut(&channel) {
                     channel.note();
                 }
                 (channel, asked)

@@ -268,6 +268,8 @@ pub struct Counters {
     pub fetched: u64,
     /// Of those, the ones fetched by somebody who never acknowledges.
     pub fetched_no_ack: u64,
+    /// How often basic.get found nothing.
+    pub fetched_nothing: u64,
     /// Deliveries that were not the first of their message.
     pub redelivered: u64,
     /// Messages acknowledged.

@@ -20,6 +20,7 @@ mod logs;
 mod messages;
 mod moving;
 mod openapi;
+mod parts;
 mod peeking;
 mod permitted;
 mod policies;
