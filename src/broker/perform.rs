@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::access::{Access, Denied};
 use super::live_queue::{ConsumeRefused, LiveQueue};
-use super::outbox::{Outbox, Outlet};
+use super::outbox::{NO_SOURCE, Outbox, Outlet};
 use super::reply_to::{ADDRESS_PREFIX, PSEUDO_QUEUE, ReplyTos};
 use super::vhost::Vhost;
 use crate::names::{ConnectionId, ConsumerTag, LogPosition};
@@ -121,7 +121,7 @@ impl Asker<'_> {
                 if queue.fetch(self.outbox, self.number, no_ack) {
                     return Ok(None);
                 }
-                self.outbox.lock().fetched_nothing(self.number);
+                self.outbox.lock().fetched_nothing(self.number, &queue);
                 AnyMethod::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {}))
             }
         };
@@ -312,7 +312,8 @@ impl Asker<'_> {
         if let Some(ok) = ok {
             self.outbox.send(self.number, ok);
         }
-        self.reply_tos.add(address.clone(), self.outlet(tag.clone(), 0, true, Table::default()));
+        self.reply_tos
+            .add(address.clone(), self.outlet(tag.clone(), NO_SOURCE, true, Table::default()));
         self.channel.reply_consumer = Some(ReplyConsumer { tag, address });
         Ok(())
     }

@@ -1,16 +1,15 @@
 //! Publishing: routes remembered, messages gathered so that each queue gets one turn per read.
 
+mod watched;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
 use super::access::{Access, Denied, Right};
 use super::deduplication::Firsts;
-use super::exchange_traffic::Tally;
-use super::firehose::{self, Passing, Sight};
+use super::exchange_traffic::{Copies, Tally, Which};
 use super::live_queue::{Comes, LiveQueue};
-use super::notices::Notice;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::stations::Taps;
 use super::vhost::Vhost;
@@ -21,6 +20,7 @@ use crate::protocol::fault::Fault;
 use crate::queue::options::erlang_term;
 use crate::routing::Envelope;
 use crate::routing::Kind;
+use crate::spans::step::Step;
 use crate::store::Together;
 use crate::topology::{JustAsking, Stations};
 use crate::wire::table::TableRef;
@@ -47,9 +47,13 @@ pub struct Publisher {
     last: Option<(Box<[u8]>, Route)>,
     targets: Vec<Target>,
     target_of: FxHashMap<QueueId, u32>,
+    /// Ways from an exchange to a queue.
+    flows: Vec<Flow>,
+    /// By exchange and target.
+    flow_of: FxHashMap<(u32, u32), u32>,
     /// How much goes through exchanges.
     tally: Tally,
-    /// Targets with messages that wait for their turn.
+    /// Flows with messages that wait for their turn.
     filled: Vec<u32>,
     /// What turns before the last flush came to.
     position: LogPosition,
@@ -62,6 +66,8 @@ pub struct Publisher {
     permitted: bool,
     /// The last number that exchanges which go by chance were given.
     chance: u64,
+    /// What OpenTelemetry will be shown of messages that wait for their turn.
+    steps: Vec<Step>,
     /// Whose it is; `None`: somebody's over HTTP.
     pub connection: Option<ConnectionId>,
 }
@@ -82,7 +88,7 @@ pub enum Reached {
 struct Route {
     /// Which of the exchanges that are counted.
     exchange: u32,
-    targets: Arc<[u32]>,
+    flows: Arc<[u32]>,
 }
 
 /// What a look at the topology came to.
@@ -97,6 +103,15 @@ struct Found {
 struct Target {
     queue: Arc<LiveQueue>,
     batch: Vec<Message>,
+}
+
+/// From an exchange to a queue.
+struct Flow {
+    target: u32,
+    /// Messages that wait for their turn there.
+    waiting: u64,
+    /// Where they are counted.
+    copies: Arc<Copies>,
 }
 
 /// What a message's headers say about its way.
@@ -125,6 +140,8 @@ impl Publisher {
             last: None,
             targets: Vec::new(),
             target_of: FxHashMap::default(),
+            flows: Vec::new(),
+            flow_of: FxHashMap::default(),
             tally: Tally::default(),
             filled: Vec::new(),
             position: LogPosition::default(),
@@ -132,6 +149,7 @@ impl Publisher {
             firsts: None,
             permitted: false,
             chance: rand::random(),
+            steps: Vec::new(),
             connection: None,
         }
     }
@@ -170,44 +188,28 @@ impl Publisher {
         if self.vhost.version() != self.version || !self.access.is_still(self.accounts_version) {
             self.forget_routes();
         }
-        if self.vhost.traced.load(Ordering::Relaxed) {
-            self.show(&message, how);
+        let watchers = self.vhost.watched.now();
+        if !watchers.is_nobody() {
+            return self.publish_watched(watchers, message, how);
         }
-        if how.more_keys.is_empty()
-            && let Some((names, route)) = &self.last
-            && **names == *message.names()
-        {
-            let route = route.clone();
-            return Ok(self.push(message, &route));
-        }
-        self.publish_elsewhere(message, how)
+        self.publish_unwatched(message, how)
     }
 
-    /// Shows a message on the firehose that is about to be published.
-    #[cold]
-    fn show(&mut self, message: &Message, how: Addressing<'_>) {
-        // What may not be published, or may not be yet, was not published.
-        if firehose::is_shown(message) || self.permit(message, how).is_err() {
-            return;
+    #[inline]
+    fn publish_unwatched(
+        &mut self,
+        message: Message,
+        how: Addressing<'_>,
+    ) -> Result<Reached, Denied<Message>> {
+        if how.more_keys.is_empty()
+            && let Some(last) = self.last.take_if(|(names, _)| **names == *message.names())
+        {
+            // Taken and put back: to clone the route would cost two locked instructions.
+            let reached = self.push(message, &last.1);
+            self.last = Some(last);
+            return Ok(reached);
         }
-        let exchange = erlang_term::text(message.exchange());
-        let keys = [&[message.routing_key()][..], how.more_keys].concat();
-        let (headers, properties) = (how.headers, message.header());
-        let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
-        let routed =
-            self.vhost.look(|topology| topology.route(&exchange, &envelope, &mut JustAsking));
-        // What is refused was not published.
-        let Ok(routed) = routed else { return };
-        let queues = routed.queues.into_iter().filter_map(|id| self.vhost.live(id));
-        let queues = queues.map(|queue| queue.name.clone()).collect();
-        let more_keys = how.more_keys.iter().map(|key| (*key).into()).collect();
-        self.vhost.shared().notices.push(Notice::Seen(Sight {
-            vhost: self.vhost.name.clone(),
-            message: message.clone(),
-            connection: self.connection,
-            channel: how.channel,
-            what: Passing::Published { more_keys, queues },
-        }));
+        self.publish_elsewhere(message, how)
     }
 
     fn publish_elsewhere(
@@ -226,6 +228,7 @@ impl Publisher {
             return Err(denied.with(message));
         }
         if let Some(address) = reply_address(&message) {
+            self.tally.went_past();
             let taken = self.reply_tos.deliver(address, &message);
             return Ok(if taken { Reached::Queues } else { Reached::Nobody });
         }
@@ -298,45 +301,49 @@ impl Publisher {
             let routed = topology.route(&exchange, &envelope, stations)?;
             Ok::<_, Fault>((routed, topology.exchange_id(&exchange)))
         })?;
-        let queues = routed.queues.into_iter().filter_map(|id| self.target(id));
-        let targets = queues.collect::<Vec<u32>>().into();
         let exchange = self.tally.exchange(which, &self.vhost.exchange_traffic);
-        let route = Route { exchange, targets };
+        let flows = routed.queues.into_iter().filter_map(|id| self.flow(exchange, id));
+        let flows = flows.collect::<Vec<u32>>().into();
+        let route = Route { exchange, flows };
         Ok(Found { route, cacheable: routed.cacheable, held: routed.held })
     }
 
     #[inline]
     fn push(&mut self, message: Message, route: &Route) -> Reached {
-        self.tally.count(route.exchange, route.targets.len());
-        let Some((&last, others)) = route.targets.split_last() else { return Reached::Nobody };
+        self.tally.count(route.exchange);
+        let Some((&last, others)) = route.flows.split_last() else { return Reached::Nobody };
         if !others.is_empty() {
             message.fan_out();
         }
         let mut all = true;
-        for &target in others {
-            all &= self.push_to(target, message.clone());
+        for &flow in others {
+            all &= self.push_to(flow, message.clone());
         }
         all &= self.push_to(last, message);
         if all { Reached::Queues } else { Reached::NotAll }
     }
 
     #[inline]
-    fn push_to(&mut self, target: u32, message: Message) -> bool {
-        let Target { queue, batch } = &mut self.targets[target as usize];
+    fn push_to(&mut self, which: u32, message: Message) -> bool {
+        let flow = &mut self.flows[which as usize];
+        let Target { queue, batch } = &mut self.targets[flow.target as usize];
         if queue.may_refuse() {
-            return self.offer_to(target, message);
+            return self.offer_to(which, message);
         }
-        if batch.is_empty() {
-            self.filled.push(target);
+        if flow.waiting == 0 {
+            self.filled.push(which);
         }
+        flow.waiting += 1;
         batch.push(message);
         true
     }
 
     /// A queue that may refuse is asked at once, after what waits for it.
     #[cold]
-    fn offer_to(&mut self, target: u32, message: Message) -> bool {
-        let Target { queue, batch } = &mut self.targets[target as usize];
+    fn offer_to(&mut self, which: u32, message: Message) -> bool {
+        let flow = &self.flows[which as usize];
+        flow.copies.add(1);
+        let Target { queue, batch } = &mut self.targets[flow.target as usize];
         self.position =
             self.position.max(queue.publish(Comes::Published, batch, self.together.as_ref()));
         let offered = queue.offer(Comes::Published, message, self.together.as_ref());
@@ -361,6 +368,7 @@ impl Publisher {
     pub fn flush(&mut self) -> LogPosition {
         self.give_turns();
         self.tally.settle();
+        self.end_spans();
         if let Some(firsts) = &mut self.firsts {
             self.position = self.position.max(firsts.store(self.together.as_ref()));
         }
@@ -372,8 +380,14 @@ impl Publisher {
     }
 
     fn give_turns(&mut self) {
-        for target in self.filled.drain(..) {
-            let Target { queue, batch } = &mut self.targets[target as usize];
+        for flow in self.filled.drain(..) {
+            let flow = &mut self.flows[flow as usize];
+            flow.copies.add(std::mem::take(&mut flow.waiting));
+            let Target { queue, batch } = &mut self.targets[flow.target as usize];
+            if batch.is_empty() {
+                // They went with those of another exchange.
+                continue;
+            }
             self.position =
                 self.position.max(queue.publish(Comes::Published, batch, self.together.as_ref()));
             if batch.capacity() > KEPT_BATCH {
@@ -386,7 +400,22 @@ impl Publisher {
     #[inline]
     pub fn is_empty(&self) -> bool {
         let idle = self.filled.is_empty() && self.firsts.is_none();
-        idle && self.position == LogPosition::default()
+        idle && self.position == LogPosition::default() && self.steps.is_empty()
+    }
+
+    /// The exchange that the last message was published to.
+    #[inline]
+    pub fn exchange(&self) -> Which {
+        self.tally.which()
+    }
+
+    fn flow(&mut self, exchange: u32, id: QueueId) -> Option<u32> {
+        let target = self.target(id)?;
+        let Self { flows, flow_of, tally, .. } = self;
+        Some(*flow_of.entry((exchange, target)).or_insert_with(|| {
+            flows.push(Flow { target, waiting: 0, copies: tally.copies(exchange, id) });
+            u32::try_from(flows.len() - 1).expect("fewer than 4 G flows")
+        }))
     }
 
     fn target(&mut self, id: QueueId) -> Option<u32> {
@@ -412,6 +441,8 @@ impl Publisher {
         self.routes.clear();
         self.targets.clear();
         self.target_of.clear();
+        self.flows.clear();
+        self.flow_of.clear();
         self.tally.forget();
     }
 }

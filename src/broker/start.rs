@@ -8,6 +8,7 @@ use super::{Broker, kept, queue_ids, waits};
 use crate::auth;
 use crate::config::{CatalogKind, DataConfig, Durability};
 use crate::names::{QueueId, VhostName};
+use crate::queue::Volume;
 use crate::queue::ready::Away;
 use crate::store::{self, CannotOpen, Record, Recovered, Store};
 use crate::topology::rows::rules::Rule;
@@ -141,6 +142,9 @@ fn found_of(found: &Recovered, id: QueueId) -> Found {
     let Some(queue) = found.queues.iter().find(|queue| queue.id == id) else {
         return Found::default();
     };
-    let away = Away { from: 0, count: queue.messages as usize, body_bytes: queue.body_bytes };
+    // What is not persistent does not outlast a restart.
+    let lasting = Volume { messages: queue.messages, bytes: queue.body_bytes };
+    let (count, body_bytes) = (queue.messages as usize, queue.body_bytes);
+    let away = Away { from: 0, count, body_bytes, lasting };
     Found { away, next_position: queue.next_position, timed: queue.timed }
 }

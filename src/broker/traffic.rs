@@ -1,11 +1,15 @@
 //! What connections, channels, exchanges and vhosts have counted; read by whoever reports.
 //!
-//! A channel's numbers are written by its session and, under its outbox's lock, by queues; a
-//! reader adds up the channels that there are and what those that are gone have left behind.
+//! A channel counts by exchange and by queue, and has no sums besides: its session counts what it
+//! publishes, and queues, under its outbox's lock, what they hand out. A reader adds up what there
+//! is, and what channels that are gone have left behind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::exchange_traffic::Which;
+use super::per_object::{Numbers, PerObject};
 use crate::counter::Counter;
+use crate::names::QueueId;
 
 /// What messages did on a channel, in a vhost, or anywhere: RabbitMQ's `message_stats`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +67,10 @@ impl MessageStats {
     }
 }
 
-/// What a channel's session has counted.
+/// How many exchanges, and how many queues, a channel's numbers are told apart by.
+const TOLD_APART: usize = 1024;
+
+/// What one channel published to one exchange; counted by its session.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct Published {
@@ -75,14 +82,44 @@ pub struct Published {
     pub returned: Counter,
     /// Other messages that led to no queue.
     pub dropped: Counter,
-    /// Deliveries acknowledged.
-    pub acked: Counter,
 }
 
-/// What queues have handed to a channel; counted under its outbox's lock.
+impl Published {
+    /// The numbers now.
+    pub fn stats(&self) -> MessageStats {
+        MessageStats {
+            publish: self.published.get(),
+            confirm: self.confirmed.get(),
+            return_unroutable: self.returned.get(),
+            drop_unroutable: self.dropped.get(),
+            ..MessageStats::default()
+        }
+    }
+}
+
+impl Numbers for Published {
+    fn take_over(&self, gone: &Self) {
+        self.published.add(gone.published.get());
+        self.confirmed.add(gone.confirmed.get());
+        self.returned.add(gone.returned.get());
+        self.dropped.add(gone.dropped.get());
+    }
+}
+
+/// What one queue has handed to one channel, and what came of it; counted under its outbox's lock.
+/// The session settles while the queue hands out, so these share no cache line.
+#[derive(Debug, Default)]
+pub struct HandedOut {
+    /// What it handed out.
+    pub out: Out,
+    /// What was acknowledged.
+    pub settled: Settled,
+}
+
+/// What one queue has handed to one channel.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub struct HandedOut {
+pub struct Out {
     /// Deliveries that are to be acknowledged.
     pub delivered: Counter,
     /// Deliveries that are settled by being sent.
@@ -97,32 +134,117 @@ pub struct HandedOut {
     pub redelivered: Counter,
 }
 
-/// What one channel has counted. Its halves have different writers, so they share no cache line.
+/// What one channel has done with what one queue handed to it.
 #[derive(Debug, Default)]
-pub struct ChannelTraffic {
-    /// By its session.
-    pub published: Published,
-    /// By queues.
-    pub handed_out: HandedOut,
+#[repr(align(64))]
+pub struct Settled {
+    /// Deliveries acknowledged.
+    pub acked: Counter,
 }
 
-impl ChannelTraffic {
+impl HandedOut {
     /// The numbers now.
     pub fn stats(&self) -> MessageStats {
-        let (published, out) = (&self.published, &self.handed_out);
+        let Self { out, settled } = self;
         MessageStats {
-            publish: published.published.get(),
-            confirm: published.confirmed.get(),
-            return_unroutable: published.returned.get(),
-            drop_unroutable: published.dropped.get(),
-            ack: published.acked.get(),
+            ack: settled.acked.get(),
             deliver: out.delivered.get(),
             deliver_no_ack: out.delivered_no_ack.get(),
             get: out.fetched.get(),
             get_no_ack: out.fetched_no_ack.get(),
             get_empty: out.fetched_nothing.get(),
             redeliver: out.redelivered.get(),
+            ..MessageStats::default()
         }
+    }
+}
+
+impl Numbers for HandedOut {
+    fn take_over(&self, gone: &Self) {
+        self.out.delivered.add(gone.out.delivered.get());
+        self.out.delivered_no_ack.add(gone.out.delivered_no_ack.get());
+        self.out.fetched.add(gone.out.fetched.get());
+        self.out.fetched_no_ack.add(gone.out.fetched_no_ack.get());
+        self.out.fetched_nothing.add(gone.out.fetched_nothing.get());
+        self.out.redelivered.add(gone.out.redelivered.get());
+        self.settled.acked.add(gone.settled.acked.get());
+    }
+}
+
+/// What one channel has counted: nothing but what it has of each exchange and queue.
+#[derive(Debug)]
+pub struct ChannelTraffic {
+    /// By the exchange that was published to.
+    pub published: PerObject<Which, Published>,
+    /// By the queue that messages came from. Asked for under the outbox's lock.
+    pub handed_out: PerObject<QueueId, HandedOut>,
+}
+
+impl Default for ChannelTraffic {
+    fn default() -> Self {
+        Self { published: PerObject::new(TOLD_APART), handed_out: PerObject::new(TOLD_APART) }
+    }
+}
+
+impl ChannelTraffic {
+    /// The numbers now.
+    pub fn stats(&self) -> MessageStats {
+        let mut stats = MessageStats::default();
+        self.published.all(|published| stats.add(&published.stats()));
+        self.handed_out.all(|handed_out| stats.add(&handed_out.stats()));
+        stats
+    }
+}
+
+/// Up to which size a message belongs to each class but the last; RabbitMQ's.
+pub const SIZE_BOUNDS: [u64; 8] =
+    [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000, 100_000_000];
+
+/// How large messages were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// How many there were of each class.
+    pub counts: [u64; SIZE_BOUNDS.len() + 1],
+    /// Bytes of all their bodies.
+    pub bytes: u64,
+}
+
+impl Sizes {
+    /// Adds what others have counted.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(each, more)| *each += more);
+        self.bytes += other.bytes;
+    }
+
+    /// The larger one of each number.
+    #[must_use]
+    pub fn max(&self, other: &Self) -> Self {
+        let counts = std::array::from_fn(|class| self.counts[class].max(other.counts[class]));
+        Self { counts, bytes: self.bytes.max(other.bytes) }
+    }
+}
+
+/// How large the messages were that a connection published; counted by its session.
+#[derive(Debug, Default)]
+pub struct PublishedSizes {
+    counts: [Counter; SIZE_BOUNDS.len() + 1],
+    bytes: Counter,
+}
+
+impl PublishedSizes {
+    /// Counts a message.
+    #[inline]
+    pub fn count(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let class = SIZE_BOUNDS.iter().position(|bound| bytes <= *bound);
+        self.counts[class.unwrap_or(SIZE_BOUNDS.len())].add(1);
+        self.bytes.add(bytes);
+    }
+
+    /// The numbers now.
+    pub fn get(&self) -> Sizes {
+        let counts = std::array::from_fn(|class| self.counts[class].get());
+        Sizes { counts, bytes: self.bytes.get() }
     }
 }
 
@@ -137,26 +259,6 @@ pub struct SocketTraffic {
     pub sent_bytes: Counter,
     /// Writes.
     pub sent: Counter,
-}
-
-/// What came into and went out of an exchange; added to once for each batch of publishes.
-#[derive(Debug, Default)]
-pub struct ExchangeTraffic {
-    published_in: AtomicU64,
-    published_out: AtomicU64,
-}
-
-impl ExchangeTraffic {
-    /// Counts a batch.
-    pub fn add(&self, published_in: u64, published_out: u64) {
-        self.published_in.fetch_add(published_in, Ordering::Relaxed);
-        self.published_out.fetch_add(published_out, Ordering::Relaxed);
-    }
-
-    /// Messages that came in, and messages that went to queues.
-    pub fn get(&self) -> (u64, u64) {
-        (self.published_in.load(Ordering::Relaxed), self.published_out.load(Ordering::Relaxed))
-    }
 }
 
 /// How much comes and goes.
@@ -191,5 +293,20 @@ impl Tally {
     /// The number.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_as_large_as_a_bound_is_below_it() {
+        let sizes = PublishedSizes::default();
+        for bytes in [0, 100, 101, 1_000, 50_000_001, 100_000_001] {
+            sizes.count(bytes);
+        }
+        let Sizes { counts, bytes } = sizes.get();
+        assert_eq!((counts, bytes), ([2, 2, 0, 0, 0, 0, 0, 1, 1], 150_001_203));
     }
 }

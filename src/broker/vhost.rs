@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -14,14 +14,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Shared;
 use super::deduplication::Guards;
-use super::exchange_traffic::{ExchangeTraffic, Which};
+use super::exchange_traffic::ExchangeTraffic;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
-use super::notices::Notice;
 use super::schedule::Schedules;
 use super::throttle::Throttle;
-use super::traffic::{MessageStats, SocketTraffic};
+use super::traffic::{MessageStats, Sizes};
+use super::watched::Watched;
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::options::{Declaration, QueueOptions};
@@ -40,8 +40,8 @@ pub struct Vhost {
     pub(super) topology: RwLock<Topology>,
     /// The topology's version, to be looked at without its lock.
     version: AtomicU64,
-    /// What passes through it is shown on `amq.rabbitmq.trace`.
-    pub(super) traced: Arc<AtomicBool>,
+    /// Who is shown what passes through it.
+    pub(super) watched: Arc<Watched>,
     queues: DashMap<QueueId, Arc<LiveQueue>>,
     /// What exchanges remember.
     pub(super) histories: Histories,
@@ -64,6 +64,8 @@ pub struct Vhost {
 pub struct GoneTraffic {
     /// Messages.
     pub messages: MessageStats,
+    /// How large they were that were published.
+    pub sizes: Sizes,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes sent.
@@ -78,6 +80,7 @@ impl Vhost {
             topology.add_event_exchange();
         }
         let version = AtomicU64::new(topology.version());
+        let watched = Arc::new(Watched::by(shared.spans.is_some()));
         Self {
             name,
             shared,
@@ -85,7 +88,7 @@ impl Vhost {
             changes: Mutex::new(()),
             topology: RwLock::new(topology),
             version,
-            traced: Arc::default(),
+            watched,
             queues: DashMap::new(),
             histories: Histories::default(),
             schedules: Schedules::default(),
@@ -152,14 +155,18 @@ impl Vhost {
 
     /// Tells what happened, and notes who wants to hear more.
     fn take_note(&self, topology: &mut Topology) {
+        self.tell_happenings(topology);
         let notices = &self.shared.notices;
-        for happening in topology.take_happenings() {
-            notices.push(Notice::Event(happening, self.shared.clock.now()));
-        }
         if self.name == notices.home {
             notices.set_listened(topology.has_listeners());
         }
-        self.traced.store(topology.properties().tracing, Ordering::Relaxed);
+        self.watched.set_firehose(topology.properties().tracing);
+    }
+
+    pub(super) fn tell_happenings(&self, topology: &mut Topology) {
+        for happening in topology.take_happenings() {
+            self.shared.notices.push_event(happening, self.shared.clock.now());
+        }
     }
 
     /// Takes a row of the catalogue back, at start.
@@ -301,11 +308,12 @@ impl Vhost {
     }
 
     /// Keeps what a connection has counted that is gone.
-    pub fn keep_stats(&self, messages: &MessageStats, socket: &SocketTraffic) {
+    pub fn keep_stats(&self, counted: &GoneTraffic) {
         let mut gone = self.gone.lock();
-        gone.messages.add(messages);
-        gone.received_bytes += socket.received_bytes.get();
-        gone.sent_bytes += socket.sent_bytes.get();
+        gone.messages.add(&counted.messages);
+        gone.sizes.add(&counted.sizes);
+        gone.received_bytes += counted.received_bytes;
+        gone.sent_bytes += counted.sent_bytes;
     }
 
     /// What connections that are gone have counted.
@@ -329,10 +337,12 @@ impl Vhost {
         }
     }
 
-    /// Looks at every exchange that was published to, in no order.
-    pub fn each_exchange_traffic(&self, look: impl FnMut(Which, [u64; 2])) {
+    /// Forgets how much went through exchanges and into queues that are gone.
+    pub fn tidy_exchange_traffic(&self) {
         let topology = self.topology.read();
-        self.exchange_traffic.each(|exchange| topology.has_exchange(exchange), look);
+        let (exchange, queue) =
+            (|id| topology.has_exchange(id), |id| topology.declaration(id).is_some());
+        self.exchange_traffic.keep(exchange, queue);
     }
 
     /// Takes the running queue of a number away: the vhost is ending.

@@ -13,6 +13,7 @@ use super::connections::{ConnectionDetails, peers};
 use super::consumers::{self, ConsumerView};
 use super::fields::{Named, Query};
 use super::listing::{Ages, NameFilter, Row};
+use super::parts::{self, Part};
 use super::problem::Problem;
 use super::rates::{MessageStatsView, Rates};
 use super::routes::Routes;
@@ -64,8 +65,8 @@ struct ChannelPage {
     #[serde(flatten)]
     channel: ChannelView,
     consumer_details: Vec<ConsumerView>,
-    publishes: [(); 0],
-    deliveries: [(); 0],
+    publishes: Vec<Part<4>>,
+    deliveries: Vec<Part<8>>,
 }
 
 /// What objects say of the channel that they belong to.
@@ -81,6 +82,10 @@ pub(super) struct ChannelDetails {
 }
 
 impl ChannelDetails {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn of(api: &Api, peer: &Peer, number: u16) -> Self {
         let ConnectionDetails { name, peer_host, peer_port } = ConnectionDetails::of(peer);
         Self {
@@ -172,8 +177,8 @@ async fn one(
     let page = ChannelPage {
         channel: view(&api, &peer, &record, &query.ages),
         consumer_details: consumers::of_channel(&api, &peer, number),
-        publishes: [],
-        deliveries: [],
+        publishes: parts::published_by(&api, &peer, &record),
+        deliveries: parts::handed_to(&api, &peer, &record),
     };
     Ok(columns(&page, &query))
 }

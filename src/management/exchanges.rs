@@ -12,6 +12,7 @@ use super::bindings;
 use super::caller::Caller;
 use super::fields::{Fields, Flags, Named, Query};
 use super::listing::{Ages, ListQuery, NameFilter, Row};
+use super::parts::{self, Part};
 use super::problem::Problem;
 use super::rates::{Details, Rates};
 use super::routes::Routes;
@@ -94,8 +95,10 @@ impl PassedView {
 struct ExchangePage {
     #[serde(flatten)]
     exchange: ExchangeView,
-    incoming: [(); 0],
-    outgoing: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incoming: Option<Vec<Part<4>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outgoing: Option<Vec<Part<1>>>,
 }
 
 fn view(topology: &Topology, declaration: &ExchangeDeclaration) -> ExchangeView {
@@ -200,7 +203,13 @@ async fn one(
         api.sampler.watch_exchange(&(vhost.name.clone(), exchange.id));
     }
     count(&api, &vhost, std::slice::from_mut(&mut exchange), &query);
-    Ok(columns(&ExchangePage { exchange, incoming: [], outgoing: [] }, &query))
+    let (which, with_stats) = (exchange.id, !query.disable_stats);
+    let page = ExchangePage {
+        exchange,
+        incoming: with_stats.then(|| parts::into_exchange(&api, &vhost, which)),
+        outgoing: with_stats.then(|| parts::out_of_exchange(&api, &vhost, which)),
+    };
+    Ok(columns(&page, &query))
 }
 
 async fn declare(

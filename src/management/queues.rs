@@ -15,6 +15,7 @@ use super::connections::ConnectionDetails;
 use super::consumers::{self, ConsumerView};
 use super::fields::{Fields, Flags, Named, Query};
 use super::listing::{ListQuery, NameFilter, Row};
+use super::parts::{self, Part};
 use super::problem::Problem;
 use super::rates::{Lengths, MessageStatsView, Rates};
 use super::routes::Routes;
@@ -78,7 +79,9 @@ struct Totals {
 #[derive(Serialize)]
 struct Stats {
     messages_ram: usize,
-    messages_persistent: usize,
+    messages_ready_ram: usize,
+    messages_unacknowledged_ram: usize,
+    messages_persistent: u64,
     message_bytes: u64,
     message_bytes_ready: u64,
     message_bytes_unacknowledged: u64,
@@ -108,8 +111,10 @@ struct QueuePage {
     #[serde(flatten)]
     queue: QueueView,
     consumer_details: Vec<ConsumerView>,
-    incoming: [(); 0],
-    deliveries: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incoming: Option<Vec<Part<1>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<Part<8>>>,
 }
 
 fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
@@ -117,12 +122,14 @@ fn stats(counts: &Counts, message_stats: Option<MessageStatsView>) -> Stats {
     let capacity = if waits || counts.consumers == 0 { 0.0 } else { 1.0 };
     Stats {
         messages_ram: counts.in_memory,
-        messages_persistent: 0,
+        messages_ready_ram: counts.in_memory - counts.unacked,
+        messages_unacknowledged_ram: counts.unacked,
+        messages_persistent: counts.lasting.messages,
         message_bytes: counts.body_bytes,
         message_bytes_ready: counts.body_bytes - counts.unacked_bytes,
         message_bytes_unacknowledged: counts.unacked_bytes,
         message_bytes_ram: counts.bytes_in_memory,
-        message_bytes_persistent: 0,
+        message_bytes_persistent: counts.lasting.bytes,
         memory: counts.memory(),
         consumers: counts.consumers,
         consumer_utilisation: capacity,
@@ -231,11 +238,12 @@ async fn one(
         let rates = Rates::of(&seen.queues, &queue.id, sampler::now());
         view(&api, (&declaration, &governing), &queue, &query, rates)
     });
+    let with_stats = !query.disable_stats;
     let page = QueuePage {
         queue: seen,
         consumer_details: consumers::of_queue(&api, &vhost, &queue),
-        incoming: [],
-        deliveries: [],
+        incoming: with_stats.then(|| parts::into_queue(&api, &vhost, queue.id)),
+        deliveries: with_stats.then(|| parts::out_of_queue(&api, &vhost, &queue)),
     };
     Ok(columns(&page, &query))
 }
@@ -301,9 +309,12 @@ async fn bindings_to(
     Query(query): Query,
 ) -> Answer {
     let vhost = api.vhost(&caller, &vhost)?;
-    find(&vhost, &name)?;
+    // A queue that is not there has none, as in RabbitMQ (which lists its implicit one): tools look
+    // here before they unbind.
+    let exists = vhost.look(|topology| topology.queue(&name)).is_some();
     list(query, move |_| {
-        let mut all = vec![bindings::implicit(&vhost, &name)];
+        let mut all: Vec<_> =
+            exists.then(|| bindings::implicit(&vhost, &name)).into_iter().collect();
         let bound = vhost.look(|topology| topology.bindings_to_queue(&name));
         all.extend(bindings::views(&vhost, bound));
         all

@@ -17,6 +17,13 @@ pub(super) struct Details {
     samples: Option<Samples>,
 }
 
+impl Details {
+    /// Where no samples are kept.
+    pub(super) fn of_rate(rate: f64) -> Self {
+        Self { rate, samples: None }
+    }
+}
+
 /// What an age parameter asks for.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 struct Samples {

@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::broker::live_queue::Counts;
-use crate::broker::traffic::MessageStats;
+use crate::broker::traffic::{MessageStats, Sizes};
 use crate::broker::vhost::Vhost;
 
 /// How many numbers there are.
@@ -52,6 +52,45 @@ pub fn figures(stats: &MessageStats, ready: usize, unacked: usize) -> Figures {
     ]
 }
 
+/// What a channel has counted of one exchange, by RabbitMQ's names, with those of their rates.
+pub const PUBLISHED: [(&str, &str); 4] = [
+    ("confirm", "confirm_details"),
+    ("drop_unroutable", "drop_unroutable_details"),
+    ("publish", "publish_details"),
+    ("return_unroutable", "return_unroutable_details"),
+];
+
+/// The numbers of [`PUBLISHED`].
+pub fn published(stats: &MessageStats) -> [u64; 4] {
+    [stats.confirm, stats.drop_unroutable, stats.publish, stats.return_unroutable]
+}
+
+/// What a channel has counted of one queue.
+pub const HANDED_OUT: [(&str, &str); 8] = [
+    ("ack", "ack_details"),
+    ("deliver", "deliver_details"),
+    ("deliver_get", "deliver_get_details"),
+    ("deliver_no_ack", "deliver_no_ack_details"),
+    ("get", "get_details"),
+    ("get_empty", "get_empty_details"),
+    ("get_no_ack", "get_no_ack_details"),
+    ("redeliver", "redeliver_details"),
+];
+
+/// The numbers of [`HANDED_OUT`].
+pub fn handed_out(stats: &MessageStats) -> [u64; 8] {
+    [
+        stats.ack,
+        stats.deliver,
+        stats.deliver_get(),
+        stats.deliver_no_ack,
+        stats.get,
+        stats.get_empty,
+        stats.get_no_ack,
+        stats.redeliver,
+    ]
+}
+
 /// A queue's numbers.
 pub fn of_queue(counts: &Counts) -> Figures {
     let counters = &counts.counters;
@@ -59,7 +98,9 @@ pub fn of_queue(counts: &Counts) -> Figures {
         publish: counters.published,
         deliver: counters.delivered,
         deliver_no_ack: counters.delivered_no_ack,
-        get: counters.fetched,
+        get: counters.fetched - counters.fetched_no_ack,
+        get_no_ack: counters.fetched_no_ack,
+        get_empty: counters.fetched_nothing,
         redeliver: counters.redelivered,
         ack: counters.acked,
         ..MessageStats::default()
@@ -72,6 +113,8 @@ pub fn of_queue(counts: &Counts) -> Figures {
 pub struct VhostTotals {
     /// Messages, by channels.
     pub messages: MessageStats,
+    /// How large they were that were published.
+    pub sizes: Sizes,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes sent.
@@ -92,6 +135,7 @@ impl VhostTotals {
         let gone = vhost.gone_stats();
         let mut totals = Self {
             messages: gone.messages,
+            sizes: gone.sizes,
             received_bytes: gone.received_bytes,
             sent_bytes: gone.sent_bytes,
             ..Self::default()
@@ -100,6 +144,7 @@ impl VhostTotals {
         for peer in broker.peers.open() {
             if peer.identity().is_some_and(|identity| identity.vhost.name == vhost.name) {
                 totals.messages.add(&peer.stats());
+                totals.sizes.add(&peer.sizes.get());
                 totals.received_bytes += peer.socket.received_bytes.get();
                 totals.sent_bytes += peer.socket.sent_bytes.get();
             }
@@ -117,6 +162,7 @@ impl VhostTotals {
     /// Adds another vhost's.
     pub fn add(&mut self, other: &Self) {
         self.messages.add(&other.messages);
+        self.sizes.add(&other.sizes);
         self.received_bytes += other.received_bytes;
         self.sent_bytes += other.sent_bytes;
         self.ready += other.ready;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// hours, a day, as RabbitMQ's `sample_retention_policies` have it.
 const TIERS: [(u64, usize); 4] = [(5_000, 121), (60_000, 61), (600_000, 49), (1_800_000, 49)];
 /// A rate is taken over at least this many milliseconds, if there is so much history.
-const RATE_OVER: u64 = 4_000;
+pub(super) const RATE_OVER: u64 = 4_000;
 /// The most samples that one answer has.
 const MOST_SAMPLES: u64 = 1_000;
 

@@ -8,6 +8,7 @@ pub mod figures;
 pub mod history;
 pub mod machine;
 pub mod memory;
+pub mod recent;
 pub mod sampler;
 
 /// RabbitMQ's version that tools are told: the one whose behaviour this is.

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::RwLock;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::figures::{FIGURES, VhostTotals, figures, of_queue};
+use super::figures::{self, FIGURES, VhostTotals, figures, of_queue};
 use super::history::History;
+use super::recent::Recent;
 use crate::broker::Broker;
 use crate::broker::exchange_traffic::Which;
 use crate::broker::traffic::Churn;
@@ -46,6 +47,12 @@ pub struct Seen {
     pub channels: HashMap<(ConnectionId, u16), History<FIGURES>>,
     /// Bytes received and sent by connections.
     pub connections: HashMap<ConnectionId, History<2>>,
+    /// Copies that an exchange brought to a queue.
+    pub flows: HashMap<(Which, QueueId), Recent<1>>,
+    /// What channels published to which exchange ([`PUBLISHED`](super::figures::PUBLISHED)).
+    pub published: HashMap<(ConnectionId, u16, Which), Recent<4>>,
+    /// What channels got from which queue ([`HANDED_OUT`](super::figures::HANDED_OUT)).
+    pub handed_out: HashMap<(ConnectionId, u16, QueueId), Recent<8>>,
 }
 
 impl Seen {
@@ -54,10 +61,20 @@ impl Seen {
         fn of<K, const N: usize>(all: &HashMap<K, History<N>>) -> u64 {
             all.values().map(History::memory).sum()
         }
+        fn all<K, V>(all: &HashMap<K, V>) -> u64 {
+            (all.len() * size_of::<(K, V)>()) as u64
+        }
         let whole = self.overall.0.memory() + self.churn.0.memory();
         let vhosts = of(&self.vhosts) + of(&self.vhost_bytes);
         let exchanges = of(&self.exchanges);
-        whole + vhosts + exchanges + of(&self.queues) + of(&self.channels) + of(&self.connections)
+        let parts = all(&self.flows) + all(&self.published) + all(&self.handed_out);
+        whole
+            + vhosts
+            + exchanges
+            + parts
+            + of(&self.queues)
+            + of(&self.channels)
+            + of(&self.connections)
     }
 }
 
@@ -126,12 +143,14 @@ impl Sampler {
     /// Looks at everything once.
     pub fn look(&self, broker: &Broker, at: u64) {
         let vhosts = broker.vhosts();
-        let (mut queues, mut exchanges) = (Vec::new(), Vec::new());
+        let (mut queues, mut exchanges, mut flows) = (Vec::new(), Vec::new(), Vec::new());
         for vhost in &vhosts {
             vhost.each_queue(|queue| queues.push((queue.id, of_queue(&queue.counts()))));
-            vhost.each_exchange_traffic(|which, numbers| {
+            vhost.tidy_exchange_traffic();
+            vhost.exchange_traffic.each(|which, numbers| {
                 exchanges.push(((vhost.name.clone(), which), numbers));
             });
+            vhost.exchange_traffic.each_flow(|flow, copies| flows.push((flow, [copies])));
         }
         let totals: Vec<_> = vhosts
             .iter()
@@ -139,12 +158,21 @@ impl Sampler {
             .collect();
         let mut overall = VhostTotals::default();
         let (mut channels, mut connections) = (Vec::new(), Vec::new());
+        let (mut published, mut handed_out) = (Vec::new(), Vec::new());
         for peer in broker.peers.open() {
             let bytes = [peer.socket.received_bytes.get(), peer.socket.sent_bytes.get()];
             connections.push((peer.id, bytes));
             for record in peer.channels() {
-                let figures = figures(&record.traffic.stats(), 0, 0);
-                channels.push(((peer.id, record.number), figures));
+                let numbers = figures(&record.traffic.stats(), 0, 0);
+                channels.push(((peer.id, record.number), numbers));
+                record.traffic.published.each(|exchange, each| {
+                    let key = (peer.id, record.number, exchange);
+                    published.push((key, figures::published(&each.stats())));
+                });
+                record.traffic.handed_out.each(|queue, each| {
+                    let key = (peer.id, record.number, queue);
+                    handed_out.push((key, figures::handed_out(&each.stats())));
+                });
             }
         }
         let mut seen = self.seen.write();
@@ -160,6 +188,9 @@ impl Sampler {
         keep(&mut seen.queues, at, queues);
         keep(&mut seen.channels, at, channels);
         keep(&mut seen.connections, at, connections);
+        Recent::keep(&mut seen.flows, at, flows);
+        Recent::keep(&mut seen.published, at, published);
+        Recent::keep(&mut seen.handed_out, at, handed_out);
         seen.vhosts.retain(|name, _| totals.iter().any(|(each, _)| each == name));
         seen.vhost_bytes.retain(|name, _| totals.iter().any(|(each, _)| each == name));
     }

@@ -43,7 +43,7 @@ impl Session {
             }
             Action::Closed => self.forget_channel(number),
         }
-        if let Some(channel) = self.channels.get(&number) {
+        if let Some(channel) = self.channels.get_mut(&number) {
             channel.note();
         }
         Ok(())

@@ -9,6 +9,7 @@ mod frames;
 mod handshake;
 pub mod listener;
 mod open_channel;
+mod publishes;
 mod publishing;
 mod read_buffer;
 mod server_properties;

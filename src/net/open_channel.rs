@@ -3,30 +3,50 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::broker::exchange_traffic::Which;
 use crate::broker::peers::{ChannelRecord, Peer};
-use crate::broker::traffic::Published;
+use crate::net::publishes::Publishes;
 use crate::net::session::Session;
-use crate::protocol::channel::Channel;
+use crate::protocol::channel::{Channel, Mode};
 
 /// A channel that the client has opened.
 pub(super) struct OpenChannel {
     rules: Channel,
     pub(super) record: Arc<ChannelRecord>,
+    publishes: Publishes,
 }
 
 impl OpenChannel {
     pub(super) fn new(peer: &Peer, number: u16) -> Self {
-        Self { rules: Channel::default(), record: peer.channel_opened(number) }
+        Self {
+            rules: Channel::default(),
+            record: peer.channel_opened(number),
+            publishes: Publishes::default(),
+        }
     }
 
-    /// What it counts.
+    /// Counts a publish.
     #[inline]
-    pub(super) fn counted(&self) -> &Published {
-        &self.record.traffic.published
+    pub(super) fn published(&mut self, to: Which) {
+        self.publishes.published(to, &self.record.traffic);
+    }
+
+    /// Counts publishes that are confirmed.
+    #[inline]
+    pub(super) fn confirmed(&mut self, count: u64) {
+        self.publishes.confirmed(count);
+    }
+
+    /// Counts that the last publish led to no queue.
+    pub(super) fn unroutable(&self, returned: bool) {
+        self.publishes.unroutable(returned);
     }
 
     /// Notes what a method changed, for reports.
-    pub(super) fn note(&self) {
+    pub(super) fn note(&mut self) {
+        if matches!(self.rules.mode, Mode::Confirm(_)) {
+            self.publishes.confirm_from_now();
+        }
         self.record.note(&self.rules);
     }
 }

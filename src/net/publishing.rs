@@ -1,7 +1,7 @@
 //! A publish, from its frames to its queues.
 
 use crate::broker::access::Denied;
-use crate::broker::publish::{Addressing, Publisher, Reached};
+use crate::broker::publish::{Addressing, Reached};
 use crate::broker::reply_to::PSEUDO_QUEUE;
 use crate::broker::transaction::Operation;
 use crate::message::{Message, Parts};
@@ -58,6 +58,7 @@ impl Session {
     #[inline]
     fn published(&mut self, number: u16, published: Published<'_>) -> Result<(), Fault> {
         self.published += 1;
+        self.me.sizes.count(published.message.body_len());
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         let publisher = self.publisher.as_mut();
         check(&published.properties, || {
@@ -115,8 +116,9 @@ impl Session {
                 return Ok(());
             }
         };
+        let exchange = publisher.exchange();
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
-        channel.counted().published.add(1);
+        channel.published(exchange);
         if let Mode::Confirm(confirms) = &mut channel.mode
             && confirms.published(reached == Reached::NotAll)
         {
@@ -185,10 +187,11 @@ impl Session {
         let headers = ContentHeader::parse(&header).ok().and_then(|each| each.properties.headers);
         let returned = mandatory.then(|| message.clone());
         let how = Addressing { headers, more_keys: &keys, channel: number };
-        let publish = |publisher: &mut Publisher| publisher.publish(message, how).ok();
-        let reached = self.publisher.as_mut().and_then(publish).unwrap_or(Reached::Nobody);
-        if let Some(channel) = self.channels.get(&number) {
-            channel.counted().published.add(1);
+        let Some(publisher) = &mut self.publisher else { return };
+        let reached = publisher.publish(message, how).unwrap_or(Reached::Nobody);
+        let exchange = publisher.exchange();
+        if let Some(channel) = self.channels.get_mut(&number) {
+            channel.published(exchange);
         }
         if reached == Reached::Nobody {
             self.unroutable(number, returned);
@@ -198,9 +201,7 @@ impl Session {
     /// A message that led to no queue: back to its publisher, if it was mandatory.
     fn unroutable(&self, number: u16, mandatory: Option<Message>) {
         if let Some(channel) = self.channels.get(&number) {
-            let counted = channel.counted();
-            let kind = if mandatory.is_some() { &counted.returned } else { &counted.dropped };
-            kind.add(1);
+            channel.unroutable(mandatory.is_some());
         }
         let Some(message) = mandatory else { return };
         let mut outbox = self.outbox.lock();

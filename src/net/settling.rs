@@ -53,20 +53,17 @@ impl Session {
                 let (queue, id) = (queue.clone(), outstanding.id);
                 operations.push(Operation::Settle { tag, queue, id, outcome });
                 count += 1;
+                false
             })?
         } else {
             let gathered = &mut self.gathered;
             self.outbox.lock().settle(number, tag, multiple, |_, queue, outstanding| {
                 gathered.settle(queue, outstanding.id, outcome);
-                count += 1;
+                outcome == Outcome::Accept
             })?
         };
-        if let Some(channel) = self.channels.get(&number) {
-            if in_transaction {
-                channel.record.uncommitted_acks.add(count);
-            } else if outcome == Outcome::Accept {
-                channel.counted().acked.add(count);
-            }
+        if in_transaction && let Some(channel) = self.channels.get(&number) {
+            channel.record.uncommitted_acks.add(count);
         }
         self.resume(&resumed);
         Ok(())
@@ -92,7 +89,6 @@ impl Session {
 
     /// tx.commit
     pub(super) fn commit(&mut self, number: u16) {
-        let mut acked = 0;
         // What came before is not a part of it.
         self.flush();
         let together = self.common.broker.shared.store.as_ref().map(|store| store.begin());
@@ -105,13 +101,12 @@ impl Session {
                     self.publish_committed(number, message, &more_keys, mandatory);
                 }
                 Operation::Settle { queue, id, outcome, .. } => {
-                    acked += u64::from(outcome == Outcome::Accept);
+                    if outcome == Outcome::Accept {
+                        self.outbox.lock().acknowledged(number, &queue);
+                    }
                     self.gathered.settle(&queue, id, outcome);
                 }
             }
-        }
-        if let Some(channel) = self.channels.get(&number) {
-            channel.counted().acked.add(acked);
         }
         self.nothing_uncommitted(number);
         let safe_at = self.commit_gathered();

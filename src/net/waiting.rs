@@ -170,9 +170,9 @@ impl Session {
         }
         let now = self.confirms(number).map(|each| (each.waiting(), each.next_position()));
         let (left, next) = now.unwrap_or_default();
-        if let Some(channel) = self.channels.get(&number) {
+        if let Some(channel) = self.channels.get_mut(&number) {
             channel.record.unconfirmed.set(left);
-            channel.counted().confirmed.add(before - left);
+            channel.confirmed(before - left);
         }
         if let Some(position) = next {
             if !self.unconfirmed.contains(&number) {

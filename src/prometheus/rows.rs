@@ -7,10 +7,12 @@ use super::exposition::Labels;
 use super::scrape::Filter;
 use crate::auth::Attempts;
 use crate::broker::Broker;
+use crate::broker::exchange_traffic::Which;
 use crate::broker::live_queue::Counts;
-use crate::broker::peers::Peer;
+use crate::broker::peers::{ChannelRecord, Peer};
 use crate::broker::traffic::MessageStats;
 use crate::broker::vhost::Vhost;
+use crate::names::VhostName;
 
 /// A queue.
 pub(super) struct QueueRow {
@@ -18,10 +20,39 @@ pub(super) struct QueueRow {
     pub(super) counts: Counts,
 }
 
+impl QueueRow {
+    /// A queue in which nothing waits has consumers that could take more.
+    pub(super) fn has_capacity(&self) -> bool {
+        self.counts.ready == 0 && self.counts.consumers > 0
+    }
+
+    /// Messages that are only on disk.
+    pub(super) fn paged_out(&self) -> usize {
+        (self.counts.ready + self.counts.unacked).saturating_sub(self.counts.in_memory)
+    }
+}
+
+/// What a channel published to an exchange, or got from a queue.
+pub(super) struct TrafficRow {
+    pub(super) labels: Labels,
+    pub(super) stats: MessageStats,
+}
+
+/// Messages that came to an exchange.
+pub(super) struct PassedRow {
+    pub(super) labels: Labels,
+    pub(super) came_in: u64,
+}
+
+/// Copies that an exchange brought to a queue.
+pub(super) struct FlowRow {
+    pub(super) labels: Labels,
+    pub(super) copies: u64,
+}
+
 /// A channel.
 pub(super) struct ChannelRow {
     pub(super) labels: Labels,
-    pub(super) stats: MessageStats,
     pub(super) consumers: usize,
     pub(super) unacked: usize,
     pub(super) unconfirmed: u64,
@@ -75,13 +106,10 @@ pub(super) fn channels(peers: &[Arc<Peer>]) -> Vec<ChannelRow> {
         let mut rows = Vec::with_capacity(records.len());
         let mut outbox = peer.outbox.lock();
         for record in records {
-            let labels = Labels::default()
-                .with("channel", format_args!("{name} ({})", record.number))
-                .with("vhost", vhost.as_ref().map_or("", |vhost| vhost.as_str()));
+            let labels = of_channel(&name, record.number, vhost.as_ref());
             let (consumers, unacked) = outbox.channel_counts(record.number);
             rows.push(ChannelRow {
                 labels,
-                stats: record.traffic.stats(),
                 consumers,
                 unacked,
                 unconfirmed: record.unconfirmed.get(),
@@ -94,6 +122,97 @@ pub(super) fn channels(peers: &[Arc<Peer>]) -> Vec<ChannelRow> {
         rows
     };
     peers.iter().flat_map(of).collect()
+}
+
+fn of_channel(connection: &str, number: u16, vhost: Option<&VhostName>) -> Labels {
+    Labels::default()
+        .with("channel", format_args!("{connection} ({number})"))
+        .with("vhost", vhost.map_or("", |vhost| vhost.as_str()))
+}
+
+/// What channels published, by exchange; where all is added up, one row for each channel.
+pub(super) fn publishes(peers: &[Arc<Peer>], by_object: bool) -> Vec<TrafficRow> {
+    traffic(peers, by_object, |vhost, record| {
+        let mut counted = Vec::new();
+        record.traffic.published.each(|which, each| counted.push((which, each.stats())));
+        let named = |(which, stats)| Some(("exchange", exchange_name(vhost, which)?, stats));
+        counted.into_iter().filter_map(named).collect()
+    })
+}
+
+/// What channels got, by queue.
+pub(super) fn deliveries(peers: &[Arc<Peer>], by_object: bool) -> Vec<TrafficRow> {
+    traffic(peers, by_object, |vhost, record| {
+        let mut counted = Vec::new();
+        record.traffic.handed_out.each(|queue, each| counted.push((queue, each.stats())));
+        let named = |(queue, stats)| Some(("queue", vhost.live(queue)?.name.to_string(), stats));
+        counted.into_iter().filter_map(named).collect()
+    })
+}
+
+/// A channel's numbers of one kind of object: the label, the object's name, the numbers.
+type Parts = Vec<(&'static str, String, MessageStats)>;
+
+fn traffic(
+    peers: &[Arc<Peer>],
+    by_object: bool,
+    parts: impl Fn(&Vhost, &ChannelRecord) -> Parts,
+) -> Vec<TrafficRow> {
+    let mut rows = Vec::new();
+    for peer in peers {
+        let Some(identity) = peer.identity() else { continue };
+        let name = peer.name();
+        for record in peer.channels() {
+            if !by_object {
+                rows.push(TrafficRow { labels: Labels::default(), stats: record.traffic.stats() });
+                continue;
+            }
+            let labels = of_channel(&name, record.number, Some(&identity.vhost.name));
+            let parts = parts(&identity.vhost, &record).into_iter();
+            rows.extend(parts.map(|(about, name, stats)| TrafficRow {
+                labels: labels.clone().with(about, name),
+                stats,
+            }));
+        }
+    }
+    rows
+}
+
+/// The name of an exchange, while there is such a one.
+fn exchange_name(vhost: &Vhost, which: Which) -> Option<String> {
+    let Some(id) = which else { return Some(String::new()) };
+    vhost.look(|topology| topology.exchange_name(id).map(ToString::to_string))
+}
+
+/// What came to exchanges.
+pub(super) fn passed(vhosts: &[Arc<Vhost>]) -> Vec<PassedRow> {
+    let of = |vhost: &Arc<Vhost>| {
+        let mut passed = Vec::new();
+        vhost.exchange_traffic.each(|which, [came_in, _]| passed.push((which, came_in)));
+        let row = |(which, came_in)| {
+            let exchange = exchange_name(vhost, which)?;
+            let labels = Labels::default().with("vhost", &vhost.name).with("exchange", exchange);
+            Some(PassedRow { labels, came_in })
+        };
+        passed.into_iter().filter_map(row).collect::<Vec<_>>()
+    };
+    vhosts.iter().flat_map(of).collect()
+}
+
+/// What exchanges brought to queues.
+pub(super) fn flows(vhosts: &[Arc<Vhost>], filter: &Filter) -> Vec<FlowRow> {
+    let of = |vhost: &Arc<Vhost>| {
+        let mut flows = Vec::new();
+        vhost.exchange_traffic.each_flow(|flow, copies| flows.push((flow, copies)));
+        let row = |((which, queue), copies)| {
+            let (exchange, queue) = (exchange_name(vhost, which)?, vhost.live(queue)?);
+            let labels = Labels::default().with("vhost", &vhost.name).with("exchange", exchange);
+            let labels = labels.with("queue", &queue.name);
+            filter.takes_queue(queue.name.as_str()).then_some(FlowRow { labels, copies })
+        };
+        flows.into_iter().filter_map(row).collect::<Vec<_>>()
+    };
+    vhosts.iter().flat_map(of).collect()
 }
 
 pub(super) fn connections(peers: &[Arc<Peer>]) -> Vec<ConnectionRow> {

@@ -1,16 +1,22 @@
 //! One scrape: what is asked for, and how it is written.
 
+use std::ops::Add;
+
 use super::Exporter;
-use super::exposition::{Exposition, Kind, Labels};
+use super::exposition::{Exposition, Kind, Labels, Value};
 use super::families::{self, Family, Metric, QUEUE_CONSUMER_COUNT, QUEUE_METRICS};
 use super::rows;
 use super::whole::Whole;
+use crate::broker::Broker;
+use crate::broker::traffic::{SIZE_BOUNDS, Sizes};
 use crate::metrics::RABBITMQ_VERSION;
 use crate::metrics::memory::Breakdown;
 
 const PREFIX: &str = "rabbitmq_";
 const DETAILED: &str = "rabbitmq_detailed_";
 const CLUSTER: &str = "rabbitmq_cluster_";
+/// Of what RabbitMQ does not have.
+const OWN: &str = "warren_";
 
 /// Which metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +106,7 @@ impl Scrape<'_> {
                     self.out.sample(labels(row), (metric.of)(row));
                 }
             } else {
-                // Not `sum`, which makes -0 of nothing.
-                let sum = rows.iter().map(metric.of).fold(0.0, std::ops::Add::add);
+                let sum = rows.iter().map(metric.of).fold(Value::Whole(0), Value::add);
                 self.out.sample(&Labels::default(), sum);
             }
         }
@@ -118,6 +123,24 @@ impl Scrape<'_> {
         }
     }
 
+    fn sizes(&mut self, sizes: &Sizes) {
+        let help = "Size of messages received from publishers";
+        self.out.metric(PREFIX, "message_size_bytes", Kind::Histogram, help);
+        let labels = Labels::default().with("protocol", "amqp091");
+        let mut count = 0;
+        for (class, of_class) in sizes.counts.iter().enumerate() {
+            count += of_class;
+            let labels = labels.clone();
+            let labels = match SIZE_BOUNDS.get(class) {
+                Some(bound) => labels.with("le", bound),
+                None => labels.with("le", "+Inf"),
+            };
+            self.out.part("_bucket", &labels, count);
+        }
+        self.out.part("_count", &labels, count);
+        self.out.part("_sum", &labels, sizes.bytes);
+    }
+
     /// Who tells all this.
     fn identity(&mut self, exporter: &Exporter, endpoint: &str) {
         self.out.metric(PREFIX, "build_info", Kind::Gauge, "RabbitMQ & Erlang/OTP version info");
@@ -128,7 +151,7 @@ impl Scrape<'_> {
             .with("erlang_version", "none")
             .with("product_name", "Warren")
             .with("product_version", env!("CARGO_PKG_VERSION"));
-        self.out.sample(&build, 1.0);
+        self.out.sample(&build, 1_u64);
         self.out.metric(
             PREFIX,
             "identity_info",
@@ -141,7 +164,7 @@ impl Scrape<'_> {
             .with("rabbitmq_cluster", &cluster)
             .with("rabbitmq_cluster_permanent_id", &cluster)
             .with("rabbitmq_endpoint", endpoint);
-        self.out.sample(&identity, 1.0);
+        self.out.sample(&identity, 1_u64);
     }
 }
 
@@ -177,7 +200,14 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
     peers.retain(|peer| peer.identity().is_some_and(|who| here(who.vhost.name.as_str())));
     scrape.families(families::QUEUES, |row| &row.labels, || rows::queues(&vhosts, filter));
     scrape.families(families::CHANNELS, |row| &row.labels, || rows::channels(&peers));
+    let by_object = scrape.by_object;
+    let publishes = || rows::publishes(&peers, by_object);
+    scrape.families(families::PUBLISHES, |row| &row.labels, publishes);
+    let deliveries = || rows::deliveries(&peers, by_object);
+    scrape.families(families::DELIVERIES, |row| &row.labels, deliveries);
     scrape.families(families::CONNECTIONS, |row| &row.labels, || rows::connections(&peers));
+    scrape.families(families::PASSED, |row| &row.labels, || rows::passed(&vhosts));
+    scrape.families(families::FLOWS, |row| &row.labels, || rows::flows(&vhosts, filter));
     if let Some(whole) = &whole {
         for family in
             families::WHOLE.iter().filter(|family| scrape.takes(family)).collect::<Vec<_>>()
@@ -186,7 +216,7 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
         }
     }
     // They have few sources, and only together with the protocol they mean something.
-    let by_object = std::mem::replace(&mut scrape.by_object, true);
+    scrape.by_object = true;
     scrape.families(families::ATTEMPTS, |row| &row.labels, || rows::attempts(broker));
     scrape.by_object = by_object;
     if scrape.by_object {
@@ -197,6 +227,8 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
         (Some(whole), None) => {
             scrape.whole(families::TOTALS, &Labels::default(), whole);
             scrape.whole(families::GLOBAL, &Labels::default().with("protocol", "amqp091"), whole);
+            scrape.sizes(&whole.sizes);
+            spans(broker, &mut scrape.out);
         }
         (_, Some(filter)) => {
             scrape.prefix = CLUSTER;
@@ -205,7 +237,7 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
                 let help = "Whether a given vhost is running";
                 scrape.out.metric(CLUSTER, "vhost_status", Kind::Gauge, help);
                 for vhost in &vhosts {
-                    scrape.out.sample(&Labels::default().with("vhost", &vhost.name), 1.0);
+                    scrape.out.sample(&Labels::default().with("vhost", &vhost.name), 1_u64);
                 }
             }
         }
@@ -213,11 +245,32 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
     }
 }
 
+/// What became of spans, if messages are shown to OpenTelemetry.
+fn spans(broker: &Broker, out: &mut Exposition) {
+    let Some(spans) = &broker.shared.spans else { return };
+    let told = spans.told();
+    for (name, help, count) in [
+        (
+            "opentelemetry_spans_exported_total",
+            "Spans that the OpenTelemetry collector has taken",
+            told.exported,
+        ),
+        (
+            "opentelemetry_spans_dropped_total",
+            "Spans that were lost: the OpenTelemetry collector was too slow, away, or refused them",
+            told.dropped,
+        ),
+    ] {
+        out.metric(OWN, name, Kind::Counter, help);
+        out.sample(&Labels::default(), count as f64);
+    }
+}
+
 fn memory(exporter: &Exporter, out: &mut Exposition) {
     let breakdown = Breakdown::look(&exporter.broker, &exporter.sampler);
     for part in breakdown.parts() {
         out.metric(PREFIX, part.metric, Kind::Gauge, part.help);
-        out.sample(&Labels::default(), part.bytes as f64);
+        out.sample(&Labels::default(), part.bytes);
     }
 }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::broker::Broker;
 use crate::broker::peers::Peer;
-use crate::broker::traffic::MessageStats;
+use crate::broker::traffic::{MessageStats, Sizes};
 use crate::broker::vhost::Vhost;
 use crate::metrics::figures::VhostTotals;
 use crate::metrics::machine::Usage;
@@ -16,6 +16,7 @@ use crate::metrics::sampler::{self, CHURN};
 /// The whole broker.
 pub(super) struct Whole {
     pub(super) messages: MessageStats,
+    pub(super) sizes: Sizes,
     /// Publishes on channels that confirm.
     pub(super) received_confirm: u64,
     pub(super) publishers: usize,
@@ -31,7 +32,7 @@ pub(super) struct Whole {
     pub(super) disk_alarm: bool,
     /// In seconds.
     pub(super) uptime: f64,
-    pub(super) churn: [f64; CHURN],
+    pub(super) churn: [u64; CHURN],
 }
 
 /// What messages did, as it was told last.
@@ -39,12 +40,12 @@ pub(super) struct Whole {
 /// What a connection has counted is nowhere for a moment while it leaves, and a deleted vhost takes
 /// its numbers along; but to Prometheus a counter that falls has begun anew.
 #[derive(Default)]
-pub(super) struct Told(Mutex<MessageStats>);
+pub(super) struct Told(Mutex<(MessageStats, Sizes)>);
 
 impl Told {
-    fn at_least(&self, now: MessageStats) -> MessageStats {
+    fn at_least(&self, messages: &MessageStats, sizes: &Sizes) -> (MessageStats, Sizes) {
         let mut told = self.0.lock();
-        *told = told.max(&now);
+        *told = (told.0.max(messages), told.1.max(sizes));
         *told
     }
 }
@@ -63,14 +64,15 @@ impl Whole {
         let (mut channels, mut publishers, mut unconfirmed) = (0, 0, 0);
         for record in peers.iter().flat_map(|peer| peer.channels()) {
             channels += 1;
-            publishers += usize::from(record.traffic.published.published.get() > 0);
+            publishers += usize::from(record.traffic.stats().publish > 0);
             unconfirmed += record.unconfirmed.get();
         }
-        let messages = told.at_least(totals.messages);
+        let (messages, sizes) = told.at_least(&totals.messages, &totals.sizes);
         let config = &broker.config;
         let up = SystemTime::now().duration_since(broker.started).unwrap_or_default();
         Self {
             messages,
+            sizes,
             received_confirm: messages.confirm + unconfirmed,
             publishers,
             connections: peers.len(),
@@ -84,7 +86,7 @@ impl Whole {
             disk_limit: broker.shared.disk.limit(),
             disk_alarm: broker.shared.disk.is_low(),
             uptime: up.as_secs_f64(),
-            churn: sampler::churn(&broker.shared.churn).map(|count| count as f64),
+            churn: sampler::churn(&broker.shared.churn),
         }
     }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Messages with the queue's own TTL are due in the order in which they came: a run of them
-//! costs some 40 bytes for each [`GRAIN`] in which any came, and nothing for each message. Only a
+//! costs some 60 bytes for each [`GRAIN`] in which any came, and nothing for each message. Only a
 //! message that is due out of that order costs an entry of its own.
 //!
 //! Time is looked at in steps of [`GRAIN`]: after a sweep just those messages are gone whose due
@@ -21,27 +21,33 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::ready::Entry;
+use super::volume::Volume;
+
 /// Milliseconds of a step: a message goes at most so much later than it is due.
 pub const GRAIN: u64 = 32;
 /// The due time of what is never due.
 pub const NEVER: u64 = u64::MAX;
 /// The latest due time that an entry can have: beyond the year 2500.
 const LATEST: u64 = (1 << 44) - 1;
-/// The bit that says that a message is only on disk.
+/// The bit that says that a message is only on disk …
 const AWAY: u64 = 1 << 39;
+/// … and the one that says that it is persistent.
+const LASTING: u64 = 1 << 38;
 /// Stale entries that are left alone.
 const FEW_STALE: usize = 1024;
 
-/// An entry: due time 44 bits, position 44 bits, whether it is only on disk 1 bit, length of the
-/// body 39 bits.
+/// An entry: due time 44 bits, position 44 bits, whether it is only on disk 1 bit, whether it is
+/// persistent 1 bit, length of the body 38 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Apart(u128);
 
 impl Apart {
     fn new(message: Timed) -> Self {
-        let Timed { position, due, len, away } = message;
-        debug_assert!(position < 1 << 44 && len < AWAY);
-        let low = (position << 40) | (u64::from(away) * AWAY) | len;
+        let Timed { position, due, len, away, lasting } = message;
+        debug_assert!(position < 1 << 44 && len < LASTING);
+        let flags = (u64::from(away) * AWAY) | (u64::from(lasting) * LASTING);
+        let low = (position << 40) | flags | len;
         let high = position >> 24;
         Self(u128::from(due.min(LATEST)) << 84 | u128::from(high) << 64 | u128::from(low))
     }
@@ -55,7 +61,11 @@ impl Apart {
     }
 
     fn len(self) -> u64 {
-        self.0 as u64 & (AWAY - 1)
+        self.0 as u64 & (LASTING - 1)
+    }
+
+    fn lasting(self) -> bool {
+        self.0 as u64 & LASTING != 0
     }
 
     fn away(self) -> bool {
@@ -74,6 +84,8 @@ struct Run {
     away: u64,
     /// … and the bytes of their bodies.
     away_bytes: u64,
+    /// Of these, what is persistent.
+    away_lasting: Volume,
 }
 
 /// What is due.
@@ -87,6 +99,8 @@ pub enum Swept {
         len: u64,
         /// It was only on disk when it was added.
         away: bool,
+        /// It is persistent.
+        lasting: bool,
         /// The step in which it was due.
         step: u64,
     },
@@ -100,6 +114,8 @@ pub enum Swept {
         away: u64,
         /// Bytes of the bodies of those.
         away_bytes: u64,
+        /// What of those is persistent.
+        away_lasting: Volume,
         /// The step in which they were due.
         step: u64,
     },
@@ -124,6 +140,17 @@ pub struct Timed {
     pub len: u64,
     /// It is only on disk.
     pub away: bool,
+    /// It is persistent.
+    pub lasting: bool,
+}
+
+impl Timed {
+    /// A message that has a place.
+    pub fn of(entry: &Entry, away: bool) -> Self {
+        let Entry { position, due, ref message, .. } = *entry;
+        let (len, lasting) = (message.body_len() as u64, message.is_persistent());
+        Self { position, due, len, away, lasting }
+    }
 }
 
 /// The step in which something is due.
@@ -135,17 +162,16 @@ impl Dues {
     /// Adds a message that stands behind all others. `in_order`: it has the queue's TTL, so it is
     /// most likely due last.
     pub fn add(&mut self, message: Timed, in_order: bool) {
-        let Timed { position, due, len, away } = message;
+        let Timed { position, due, .. } = message;
         let due_step = step(due);
         match self.runs.back_mut() {
             Some(last) if due_step == last.due && position == last.last + 1 => {
                 last.last = position;
-                last.count(len, away);
+                last.count(message);
             }
             last if in_order && last.as_ref().is_none_or(|last| due_step >= last.due) => {
-                let mut run =
-                    Run { due: due_step, first: position, last: position, away: 0, away_bytes: 0 };
-                run.count(len, away);
+                let mut run = Run::new(due_step, position);
+                run.count(message);
                 self.runs.push_back(run);
             }
             last => {
@@ -166,17 +192,18 @@ impl Dues {
     }
 
     /// A message that was only on disk is in memory now.
-    pub fn arrived(&mut self, position: u64, due: u64, len: u64) {
-        if let Some(run) = self.run_of(position, due) {
+    pub fn arrived(&mut self, message: Timed) {
+        if let Some(run) = self.run_of(message.position, message.due) {
             run.away = run.away.saturating_sub(1);
-            run.away_bytes = run.away_bytes.saturating_sub(len);
+            run.away_bytes = run.away_bytes.saturating_sub(message.len);
+            run.away_lasting.take(Volume::if_lasting(message.lasting, message.len));
         }
     }
 
     /// A message that [had arrived](Self::arrived) is only on disk again.
-    pub fn left_memory(&mut self, position: u64, due: u64, len: u64) {
-        if let Some(run) = self.run_of(position, due) {
-            run.count(len, true);
+    pub fn left_memory(&mut self, message: Timed) {
+        if let Some(run) = self.run_of(message.position, message.due) {
+            run.count(Timed { away: true, ..message });
         }
     }
 
@@ -225,8 +252,8 @@ impl Dues {
     fn sweep_step(&mut self, this: u64, each: &mut impl FnMut(Swept)) -> usize {
         let mut taken = 0;
         while let Some(run) = self.runs.pop_front_if(|run| run.due == this) {
-            let Run { due: step, first, last, away, away_bytes } = run;
-            each(Swept::Run { first, last, away, away_bytes, step });
+            let Run { due: step, first, last, away, away_bytes, away_lasting } = run;
+            each(Swept::Run { first, last, away, away_bytes, away_lasting, step });
             taken += usize::try_from(last - first).unwrap_or(usize::MAX).saturating_add(1);
         }
         while let Some(Reverse(next)) = self.apart.peek().copied()
@@ -234,7 +261,7 @@ impl Dues {
         {
             self.apart.pop();
             let (position, len, away) = (next.position(), next.len(), next.away());
-            each(Swept::One { position, len, away, step: this });
+            each(Swept::One { position, len, away, lasting: next.lasting(), step: this });
             taken += 1;
         }
         taken
@@ -267,10 +294,16 @@ impl Dues {
 }
 
 impl Run {
-    fn count(&mut self, len: u64, away: bool) {
-        if away {
+    fn new(due: u64, position: u64) -> Self {
+        let (away, away_bytes, away_lasting) = (0, 0, Volume::default());
+        Self { due, first: position, last: position, away, away_bytes, away_lasting }
+    }
+
+    fn count(&mut self, message: Timed) {
+        if message.away {
             self.away += 1;
-            self.away_bytes += len;
+            self.away_bytes += message.len;
+            self.away_lasting.add(Volume::if_lasting(message.lasting, message.len));
         }
     }
 }
@@ -281,7 +314,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn timed(position: u64, due: u64) -> Timed {
-        Timed { position, due, len: 1, away: position.is_multiple_of(2) }
+        let (away, lasting) = (position.is_multiple_of(2), position.is_multiple_of(3));
+        Timed { position, due, len: 1, away, lasting }
     }
 
     #[test]
@@ -315,21 +349,26 @@ mod tests {
             let (mut dues, mut now, mut left) = (Dues::default(), 1000, Vec::new());
             let sweep = |dues: &mut Dues, left: &mut Vec<Timed>, now: u64| {
                 dues.sweep(now, most, |swept| match swept {
-                    Swept::One { position, len, away, .. } => {
+                    Swept::One { position, len, away, lasting, .. } => {
                         left.retain(|each| each.position != position || {
-                            assert!(each.due <= now && each.len == len && each.away == away);
+                            assert!(each.due <= now && each.len == len);
+                            assert_eq!((each.away, each.lasting), (away, lasting));
                             false
                         });
                     }
-                    Swept::Run { first, last, away, away_bytes, step: at } => {
-                        let mut on_disk = 0;
+                    Swept::Run { first, last, away, away_bytes, away_lasting, step: at } => {
+                        let (mut on_disk, mut lasting) = (0, 0);
                         left.retain(|each| {
                             let inside = (first..=last).contains(&each.position);
                             assert!(!inside || each.due <= now);
-                            on_disk += u64::from(inside && each.away && step(each.due) == at);
+                            let there = inside && each.away && step(each.due) == at;
+                            on_disk += u64::from(there);
+                            lasting += u64::from(there && each.lasting);
                             !inside
                         });
                         assert_eq!((away, away_bytes), (on_disk, on_disk));
+                        let lasting = Volume { messages: lasting, bytes: lasting };
+                        assert_eq!(away_lasting, lasting);
                     }
                 });
                 for each in left.iter() {

@@ -33,6 +33,7 @@ mod rules;
 pub mod settings;
 mod timeouts;
 mod vocabulary;
+mod volume;
 
 use crate::ledger::Ledger;
 use crate::message::Message;
@@ -47,6 +48,7 @@ pub use vocabulary::{
     Command, Counters, Dead, Death, Delivery, Departure, Effect, Outcome, Return, Undeletable,
     Unread, Window,
 };
+pub use volume::Volume;
 
 #[derive(Clone, Debug)]
 struct Held {
@@ -63,6 +65,8 @@ pub struct Queue {
     next_position: u64,
     next_delivery: u64,
     unacked_bytes: u64,
+    /// Those of them that are persistent.
+    unacked_lasting: Volume,
     counters: Counters,
     /// Messages are stored: it is told what becomes of them, and what does not fit the window is
     /// read back from disk. `None`: everything is in memory.
@@ -163,15 +167,16 @@ impl Queue {
         self.next_position += 1;
         self.counters.published += 1;
         let (due, len) = (self.due_of(&message), message.body_len());
+        let lasting = message.is_persistent();
         let away = !self.stays_in_memory(&message);
         let own = due != NEVER && message.expires();
         if away {
-            self.ready.push_away(position, len);
+            self.ready.push_away(position, &message);
         } else {
             self.ready.push(Entry { position, deliveries: Deliveries::default(), due, message });
         }
         if due != NEVER {
-            self.is_due(Timed { position, due, len: len as u64, away }, own);
+            self.is_due(Timed { position, due, len: len as u64, away, lasting }, own);
         }
     }
 
@@ -218,6 +223,7 @@ impl Queue {
     fn settle(&mut self, id: DeliveryId, outcome: Outcome, effects: &mut Vec<Effect>) {
         let Some(Held { mut entry, consumer }) = self.unacked.remove(id.0) else { return };
         self.unacked_bytes -= entry.message.body_len() as u64;
+        self.unacked_lasting.take(Volume::lasting(&entry.message));
         if let Some(consumer) = consumer {
             self.consumers.settled(consumer);
         }
@@ -308,7 +314,7 @@ impl Queue {
         if self.consumers.took(consumer) {
             self.counters.delivered_no_ack += 1;
             self.gone(entry.position, Departure::Acknowledged, effects);
-            self.delivery(None, entry.deliveries, entry.message)
+            self.delivery(None, entry)
         } else {
             self.counters.delivered += 1;
             self.hold(entry, Some(consumer))
@@ -330,15 +336,16 @@ impl Queue {
     /// Takes the first message without being a consumer (basic.get).
     pub fn fetch(&mut self, no_ack: bool, effects: &mut Vec<Effect>) -> Option<Delivery> {
         self.touch();
-        if !self.hands_out(effects) {
+        let entry = if self.hands_out(effects) { self.ready.pop() } else { None };
+        let Some(entry) = entry else {
+            self.counters.fetched_nothing += 1;
             return None;
-        }
-        let entry = self.ready.pop()?;
+        };
         self.counters.fetched += 1;
         if no_ack {
             self.counters.fetched_no_ack += 1;
             self.gone(entry.position, Departure::Acknowledged, effects);
-            return Some(self.delivery(None, entry.deliveries, entry.message));
+            return Some(self.delivery(None, entry));
         }
         Some(self.hold(entry, None))
     }
@@ -348,7 +355,8 @@ impl Queue {
         let id = self.next_delivery;
         self.next_delivery += 1;
         self.unacked_bytes += entry.message.body_len() as u64;
-        let delivery = self.delivery(Some(DeliveryId(id)), entry.deliveries, entry.message.clone());
+        self.unacked_lasting.add(Volume::lasting(&entry.message));
+        let delivery = self.delivery(Some(DeliveryId(id)), entry.clone());
         self.unacked.push(id, Held { entry, consumer });
         if let Some(rules) = &mut self.rules {
             rules.timeouts.handed_out(id, rules.now);
@@ -357,17 +365,13 @@ impl Queue {
     }
 
     #[inline]
-    fn delivery(
-        &mut self,
-        id: Option<DeliveryId>,
-        deliveries: Deliveries,
-        message: Message,
-    ) -> Delivery {
+    fn delivery(&mut self, id: Option<DeliveryId>, entry: Entry) -> Delivery {
+        let Entry { position, deliveries, message, .. } = entry;
         let redelivered = deliveries != Deliveries::default();
         self.counters.redelivered += u64::from(redelivered);
         let counted = redelivered && self.rules.is_some();
         let message = if counted { self.with_counts(message, deliveries) } else { message };
-        Delivery { id, redelivered, message }
+        Delivery { id, position, redelivered, message }
     }
 
     /// Forgets all ready messages; those unacked stay. Returns how many.
@@ -412,6 +416,7 @@ impl Queue {
         self.forget_ready();
         self.unacked = Ledger::default();
         self.unacked_bytes = 0;
+        self.unacked_lasting = Volume::default();
         self.consumers = Consumers::default();
         Ok(count)
     }
@@ -431,6 +436,11 @@ impl Queue {
         self.unacked.len()
     }
 
+    /// What a delivery is of that is not settled, and where that stands.
+    pub fn held(&self, id: DeliveryId) -> Option<(&Message, u64)> {
+        self.unacked.get(id.0).map(|held| (&held.entry.message, held.entry.position))
+    }
+
     /// Bytes of all bodies it holds.
     pub fn body_bytes(&self) -> u64 {
         self.ready.body_bytes() + self.unacked_bytes
@@ -439,6 +449,13 @@ impl Queue {
     /// Bytes of the bodies that are handed out and not settled.
     pub fn unacked_bytes(&self) -> u64 {
         self.unacked_bytes
+    }
+
+    /// What of it is persistent: messages of delivery mode 2, wherever they stand.
+    pub fn lasting(&self) -> Volume {
+        let mut lasting = self.ready.lasting();
+        lasting.add(self.unacked_lasting);
+        lasting
     }
 
     /// How many of its messages are in memory.
@@ -490,6 +507,9 @@ impl Queue {
         }
         let bytes: u64 = self.unacked.iter().map(|(_, h)| h.entry.message.body_len() as u64).sum();
         assert_eq!(bytes, self.unacked_bytes);
+        let mut lasting = Volume::default();
+        self.unacked.iter().for_each(|(_, h)| lasting.add(Volume::lasting(&h.entry.message)));
+        assert_eq!(lasting, self.unacked_lasting);
         self.consumers.validate();
         for (key, _, unacked) in self.consumers.iter() {
             let held = self.unacked.iter().filter(|(_, held)| held.consumer == Some(key)).count();

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::Queue;
+use super::due::Timed;
 use super::peek::{Peeked, Standing};
 use super::ready::Entry;
 use super::vocabulary::{Death, Departure, Effect};
@@ -102,13 +103,12 @@ impl Queue {
         if !self.is_only_on_disk(&entry) {
             return None;
         }
-        let len = message.body_len() as u64;
-        self.ready.leaves_disk(1, len);
+        self.ready.one_leaves_disk(message);
         let nothing_left = self.ready.on_disk().count == 0;
         // What is being read for the window may contain it.
         self.read_again();
         let rules = self.rules_mut();
-        rules.dues.arrived(position, due, len);
+        rules.dues.arrived(Timed::of(&entry, true));
         if nothing_left {
             rules.lifted.forget_passed();
         } else {
@@ -150,13 +150,11 @@ impl Queue {
 
     /// When it is due is still known there, unless that was never found out.
     fn returns_to_disk(&mut self, entry: &Entry) {
-        let Entry { position, due, ref message, .. } = *entry;
-        let len = message.body_len() as u64;
         self.read_again();
-        self.ready.returns_to_disk(len);
+        self.ready.returns_to_disk(&entry.message);
         let rules = self.rules_mut();
-        rules.lifted.take_back(position);
-        rules.dues.left_memory(position, due, len);
+        rules.lifted.take_back(entry.position);
+        rules.dues.left_memory(Timed::of(entry, true));
     }
 
     fn put_down(&mut self, position: u64) -> Option<Entry> {

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::deliveries::Deliveries;
+use super::volume::Volume;
 use crate::ledger::Ledger;
 use crate::message::Message;
 
@@ -58,6 +59,8 @@ pub struct Away {
     pub count: usize,
     /// Bytes of their bodies.
     pub body_bytes: u64,
+    /// Those of them that are persistent.
+    pub lasting: Volume,
 }
 
 /// Messages ready for delivery.
@@ -67,6 +70,8 @@ pub struct Ready {
     /// By falling priority, then by position: see [`Self::key`].
     apart: BTreeMap<u64, Entry>,
     body_bytes: u64,
+    /// What of it is persistent.
+    lasting: Volume,
     away: Away,
     /// Priorities up to this one are told apart.
     max_priority: u8,
@@ -138,11 +143,32 @@ impl Ready {
         self.body_bytes
     }
 
+    /// What of all of it is persistent.
+    pub fn lasting(&self) -> Volume {
+        let mut lasting = self.lasting;
+        lasting.add(self.away.lasting);
+        lasting
+    }
+
+    /// A message is in memory from now on.
+    #[inline]
+    fn holds(&mut self, message: &Message) {
+        self.body_bytes += message.body_len() as u64;
+        self.lasting.add(Volume::lasting(message));
+    }
+
+    /// A message that was in memory is not any more.
+    #[inline]
+    fn lets_go(&mut self, message: &Message) {
+        self.body_bytes -= message.body_len() as u64;
+        self.lasting.take(Volume::lasting(message));
+    }
+
     /// Adds a published message; its position is higher than all before. One of the lowest
     /// priority is added only while none is away.
     #[inline]
     pub fn push(&mut self, entry: Entry) {
-        self.body_bytes += entry.message.body_len() as u64;
+        self.holds(&entry.message);
         if self.level(&entry.message) > 0 {
             self.apart.insert(self.key(&entry), entry);
             return;
@@ -153,12 +179,11 @@ impl Ready {
     }
 
     /// Counts a published message that is only on disk.
-    pub fn push_away(&mut self, position: u64, body_len: usize) {
+    pub fn push_away(&mut self, position: u64, message: &Message) {
         if self.away.count == 0 {
             self.away.from = position;
         }
-        self.away.count += 1;
-        self.away.body_bytes += body_len as u64;
+        self.returns_to_disk(message);
     }
 
     /// Whether a message at this position may be on disk only.
@@ -170,13 +195,13 @@ impl Ready {
     /// order.
     pub fn arrived(&mut self, entry: Entry) {
         self.pass(entry.position);
-        self.leaves_disk(1, entry.message.body_len() as u64);
+        self.one_leaves_disk(&entry.message);
         self.push_unordered(entry);
     }
 
     /// Takes a message of a higher priority in that is on disk, wherever it stands.
     pub fn arrived_early(&mut self, entry: Entry) {
-        self.leaves_disk(1, entry.message.body_len() as u64);
+        self.one_leaves_disk(&entry.message);
         self.push_unordered(entry);
     }
 
@@ -192,15 +217,22 @@ impl Ready {
     }
 
     /// Messages that were only on disk are not ready any more.
-    pub fn leaves_disk(&mut self, count: usize, bytes: u64) {
+    pub fn leaves_disk(&mut self, count: usize, bytes: u64, lasting: Volume) {
         self.away.count = self.away.count.saturating_sub(count);
         self.away.body_bytes = self.away.body_bytes.saturating_sub(bytes);
+        self.away.lasting.take(lasting);
+    }
+
+    /// The same of one message.
+    pub fn one_leaves_disk(&mut self, message: &Message) {
+        self.leaves_disk(1, message.body_len() as u64, Volume::lasting(message));
     }
 
     /// A message that was taken from those on disk is there again.
-    pub fn returns_to_disk(&mut self, bytes: u64) {
+    pub fn returns_to_disk(&mut self, message: &Message) {
         self.away.count += 1;
-        self.away.body_bytes += bytes;
+        self.away.body_bytes += message.body_len() as u64;
+        self.away.lasting.add(Volume::lasting(message));
     }
 
     /// The first message that is away cannot be had. Returns whether it still was away.
@@ -209,9 +241,12 @@ impl Ready {
         if away {
             self.away.from = position + 1;
             self.away.count -= 1;
-            // How large it was is not known.
+            // What it was is not known: one that was not persistent, as long as there may be such.
+            let lasting = &mut self.away.lasting;
+            lasting.messages = lasting.messages.min(self.away.count as u64);
             if self.away.count == 0 {
                 self.away.body_bytes = 0;
+                *lasting = Volume::default();
             }
         }
         away
@@ -228,7 +263,7 @@ impl Ready {
             self.level(&entry.message) > 0
                 || self.fresh.first().is_none_or(|front| entry.position < front)
         );
-        self.body_bytes += entry.message.body_len() as u64;
+        self.holds(&entry.message);
         self.apart.insert(self.key(&entry), entry);
     }
 
@@ -238,7 +273,7 @@ impl Ready {
         if ahead || self.level(&entry.message) > 0 {
             return self.put_back(entry);
         }
-        self.body_bytes += entry.message.body_len() as u64;
+        self.holds(&entry.message);
         let Entry { position, deliveries, due, message } = entry;
         self.fresh.restore(position, Fresh { message, due, deliveries });
     }
@@ -253,7 +288,7 @@ impl Ready {
         } else {
             self.apart.pop_first().map(|(_, entry)| entry)?
         };
-        self.body_bytes -= entry.message.body_len() as u64;
+        self.lets_go(&entry.message);
         Some(entry)
     }
 
@@ -271,7 +306,7 @@ impl Ready {
             Some(fresh) => fresh.at(position),
             None => self.take_apart(position, position)?,
         };
-        self.body_bytes -= entry.message.body_len() as u64;
+        self.lets_go(&entry.message);
         Some(entry)
     }
 
@@ -283,7 +318,7 @@ impl Ready {
             Some((position, fresh)) => fresh.at(position),
             None => self.take_apart(first, last)?,
         };
-        self.body_bytes -= entry.message.body_len() as u64;
+        self.lets_go(&entry.message);
         Some(entry)
     }
 
@@ -331,6 +366,12 @@ impl Ready {
         let fresh = self.fresh.iter().map(|(_, fresh)| fresh.message.body_len());
         let apart = self.apart.values().map(|entry| entry.message.body_len());
         assert_eq!(fresh.chain(apart).sum::<usize>() as u64, self.body_bytes);
+        let mut lasting = Volume::default();
+        self.fresh.iter().for_each(|(_, fresh)| lasting.add(Volume::lasting(&fresh.message)));
+        self.apart.values().for_each(|entry| lasting.add(Volume::lasting(&entry.message)));
+        assert_eq!(lasting, self.lasting);
+        let Away { count, lasting, .. } = self.away;
+        assert!(lasting.messages <= count as u64, "not more is persistent than there is");
         for (key, entry) in &self.apart {
             assert_eq!(*key, self.key(entry));
             let lowest = self.level(&entry.message) == 0;

@@ -71,7 +71,7 @@ impl Queue {
             effects.push(Effect::WaitOver { position });
             return Some(entry);
         }
-        self.ready.leaves_disk(1, entry.message.body_len() as u64);
+        self.ready.one_leaves_disk(&entry.message);
         self.rules_mut().lifted.pass(position);
         self.wait(entry, until);
         None

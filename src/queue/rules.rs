@@ -11,6 +11,7 @@ use super::ready::Entry;
 use super::settings::Settings;
 use super::timeouts::Timeouts;
 use super::vocabulary::{Dead, Death, Departure, Effect, Return, Unread};
+use super::volume::Volume;
 use crate::message::Message;
 use crate::queue::options::Overflow;
 use crate::wire::content::{Property, property};
@@ -50,6 +51,19 @@ pub(super) struct Rules {
     told_idle: bool,
     /// After a restart: messages from here to there are on disk and not known yet.
     pub(super) unknown: Option<Unknown>,
+}
+
+/// What is known of messages that are only on disk, beside how many they are.
+#[derive(Clone, Copy)]
+struct OnDisk {
+    bytes: u64,
+    lasting: Volume,
+}
+
+impl OnDisk {
+    fn one(bytes: u64, lasting: bool) -> Self {
+        Self { bytes, lasting: Volume::if_lasting(lasting, bytes) }
+    }
 }
 
 /// Positions of which it is not known what stands there.
@@ -172,42 +186,50 @@ impl Queue {
         rules.dues.sweep(rules.now, SWEEP, |each| swept.push(each));
         for each in swept {
             match each {
-                Swept::One { position, len, away, step } => {
-                    let len = away.then_some(len);
-                    self.expire(position, len, step, effects);
+                Swept::One { position, len, away, lasting, step } => {
+                    let on_disk = away.then(|| OnDisk::one(len, lasting));
+                    self.expire(position, on_disk, step, effects);
                 }
-                Swept::Run { first, last, away, away_bytes, step } => {
+                Swept::Run { first, last, away, away_bytes, away_lasting, step } => {
                     while let Some(entry) = self.ready.take_between(first, last) {
                         self.dies(entry, Death::Expired, effects);
                     }
                     let first = first.max(self.ready.on_disk().from);
                     if away > 0 && first <= last {
                         let unread = Unread { first, last, step, count: away };
-                        self.expire_away(unread, away_bytes, effects);
+                        let on_disk = OnDisk { bytes: away_bytes, lasting: away_lasting };
+                        self.expire_away(unread, on_disk, effects);
                     }
                 }
             }
         }
     }
 
-    /// A message is due: it dies if it still waits. `len`: it was only on disk, and is unless it
+    /// A message is due: it dies if it still waits. `on_disk`: it was only there, and is unless it
     /// has arrived meanwhile.
-    fn expire(&mut self, position: u64, len: Option<u64>, step: u64, effects: &mut Vec<Effect>) {
+    fn expire(
+        &mut self,
+        position: u64,
+        on_disk: Option<OnDisk>,
+        step: u64,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(entry) = self.ready.take(position) {
             self.dies(entry, Death::Expired, effects);
-        } else if let Some(len) = len
+        } else if let Some(on_disk) = on_disk
             && self.ready.is_away(position)
             && !self.was_lifted_from_disk(position)
         {
             let unread = Unread { first: position, last: position, step, count: 1 };
-            self.expire_away(unread, len, effects);
+            self.expire_away(unread, on_disk, effects);
         }
     }
 
     /// Messages die that are only on disk.
-    fn expire_away(&mut self, which: Unread, bytes: u64, effects: &mut Vec<Effect>) {
+    fn expire_away(&mut self, which: Unread, on_disk: OnDisk, effects: &mut Vec<Effect>) {
+        let OnDisk { bytes, lasting } = on_disk;
         let count = which.count;
-        self.ready.leaves_disk(usize::try_from(count).unwrap_or(usize::MAX), bytes);
+        self.ready.leaves_disk(usize::try_from(count).unwrap_or(usize::MAX), bytes, lasting);
         self.counters.expired += count;
         if self.dead_letters() {
             let rules = self.rules_mut();
@@ -363,8 +385,7 @@ impl Queue {
             return self.dies(entry, Death::Expired, effects);
         }
         if entry.due != NEVER {
-            let (position, due, len) = (entry.position, entry.due, entry.message.body_len() as u64);
-            rules.dues.again(Timed { position, due, len, away: false });
+            rules.dues.again(Timed::of(&entry, false));
         }
         self.ready.put_anywhere(entry);
     }
@@ -405,16 +426,17 @@ impl Queue {
     fn discover(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
         let Some(entry) = self.goes_on_waiting(entry, effects) else { return };
         let away = self.ready.level(&entry.message) == 0;
-        let (position, due, len) = (entry.position, entry.due, entry.message.body_len() as u64);
+        let timed = Timed::of(&entry, away);
+        let Timed { position, due, len, lasting, .. } = timed;
         if due != NEVER {
             let rules = self.rules_mut();
             if away && rules.dues.is_swept(due) {
                 let step = super::due::step(due);
                 let unread = Unread { first: position, last: position, step, count: 1 };
-                return self.expire_away(unread, len, effects);
+                return self.expire_away(unread, OnDisk::one(len, lasting), effects);
             }
             let in_order = rules.settings.message_ttl.is_some();
-            rules.dues.add(Timed { position, due, len, away }, in_order);
+            rules.dues.add(timed, in_order);
         }
         if !away {
             self.ready.arrived_early(entry);
@@ -457,13 +479,13 @@ impl Queue {
         // It came back once too often, and a crash came before it could be dead-lettered.
         if self.is_worn_out(&entry) {
             self.ready.pass(position);
-            self.ready.leaves_disk(1, entry.message.body_len() as u64);
+            self.ready.one_leaves_disk(&entry.message);
             return self.dies(entry, Death::DeliveryLimit, effects);
         }
         if let Some(rules) = &mut self.rules {
             let apart = self.ready.level(&entry.message) > 0;
             if entry.due != NEVER && !apart {
-                rules.dues.arrived(entry.position, entry.due, entry.message.body_len() as u64);
+                rules.dues.arrived(Timed::of(&entry, true));
             }
         }
         self.ready.arrived(entry);

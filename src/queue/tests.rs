@@ -403,7 +403,7 @@ fn what_does_not_fit_the_window_is_fetched_in_time() {
 
 #[test]
 fn a_fetch_that_a_purge_overtook_brings_nothing_back() {
-    let away = Away { from: 0, count: 2, body_bytes: 2 };
+    let away = Away { from: 0, count: 2, body_bytes: 2, ..Away::default() };
     let mut queue = Queue::stored(ROOMY, away, 2);
     let mut effects = Vec::new();
     queue.refill(&mut effects);
@@ -418,7 +418,7 @@ fn a_fetch_that_a_purge_overtook_brings_nothing_back() {
 
 #[test]
 fn a_message_that_cannot_be_read_is_passed_over_and_the_rest_goes_on() {
-    let away = Away { from: 0, count: 3, body_bytes: 3 };
+    let away = Away { from: 0, count: 3, body_bytes: 3, ..Away::default() };
     let mut queue = Queue::stored(ROOMY, away, 3);
     let mut effects = Vec::new();
     queue.refill(&mut effects);

@@ -240,6 +240,8 @@ pub struct Window {
 pub struct Delivery {
     /// By what it will be settled; `None` when it is settled by being sent.
     pub id: Option<DeliveryId>,
+    /// Where it stands in the queue.
+    pub position: u64,
     /// Whether it was handed out before.
     pub redelivered: bool,
     /// What it is.
@@ -268,6 +270,8 @@ pub struct Counters {
     pub fetched: u64,
     /// Of those, the ones fetched by somebody who never acknowledges.
     pub fetched_no_ack: u64,
+    /// How often basic.get found nothing.
+    pub fetched_nothing: u64,
     /// Deliveries that were not the first of their message.
     pub redelivered: u64,
     /// Messages acknowledged.

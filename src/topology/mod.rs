@@ -271,6 +271,11 @@ impl Topology {
         self.exchanges.contains_key(&id)
     }
 
+    /// The name of an exchange, while there is such a one.
+    pub fn exchange_name(&self, id: ExchangeId) -> Option<&ExchangeName> {
+        self.exchanges.get(&id).map(|exchange| &exchange.declaration.name)
+    }
+
     fn exchange(&self, name: &str) -> Result<ExchangeId, Fault> {
         let id = self.exchange_names.get(name).copied();
         id.ok_or_else(|| Fault::no_exchange(name, &self.vhost))
@@ -344,7 +349,7 @@ impl Topology {
             self.changes.push(rows::gone(rows::queue(id, &declaration)));
         }
         self.queue_names.remove(&declaration.name);
-        self.tell_gone("queue.deleted", declaration.name.as_str());
+        self.tell_queue_gone(&declaration);
         if let Some(owner) = declaration.declared.owner
             && let Some(owned) = self.owned.get_mut(&owner)
         {

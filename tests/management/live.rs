@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use warren::wire::method::{AnyMethod, basic};
 
 use crate::http::{ask, get, send};
-use crate::support::client::{Consume, declare};
-use crate::support::{Client, TestBroker, eventually};
+use crate::support::client::{Consume, declare, publish_frames, publish_method};
+use crate::support::{Client, Payload, TestBroker, eventually};
 
 const EXCLUSIVE: u8 = 4;
 
@@ -212,4 +212,40 @@ fn an_alarm_is_told_and_kills_nobody() {
     assert_eq!(get(&broker, "/health"), json!({"status": "ok"}));
     assert_eq!(get(&broker, "/api/health/checks/is-in-service"), json!({"status": "ok"}));
     assert_eq!(one(&get(&broker, "/api/nodes"))["mem_alarm"], true);
+}
+
+/// A transient message is not persistent, nor is a persistent one in a queue that is not durable;
+/// unacked ones are counted too (RabbitMQ 4.3.6).
+#[test]
+fn what_is_persistent() {
+    let mut broker = TestBroker::start();
+    let mut client = broker.client();
+    for (queue, durable) in [("lasting", 2), ("passing", 0)] {
+        client.method(1, &declare(queue, durable));
+        client.declare_ok();
+        for (body, delivery_mode) in [("ab", 2), ("cdef", 1), ("ghi", 2)] {
+            let header =
+                Payload::method(60, 0).u64(body.len() as u64).u16(1 << 12).u8(delivery_mode);
+            let method = publish_method("", queue, 0);
+            client.say(&publish_frames(1, &method, &header, body.as_bytes(), 4096));
+        }
+    }
+    client.sync();
+    client.get("lasting", false).expect("a message");
+    let numbers = |broker: &TestBroker, queue| {
+        let queue = get(broker, &format!("/api/queues/%2F/{queue}"));
+        let of = |key: &str| queue[key].as_u64().expect("a number");
+        let bytes = (of("message_bytes"), of("message_bytes_persistent"));
+        let ram = (of("messages_ready_ram"), of("messages_unacknowledged_ram"));
+        ((of("messages"), of("messages_persistent")), bytes, ram)
+    };
+    assert_eq!(numbers(&broker, "lasting"), ((3, 2), (9, 5), (2, 1)));
+    assert_eq!(numbers(&broker, "passing"), ((3, 0), (9, 0), (3, 0)));
+    client.ack(1, false);
+    client.sync();
+    assert_eq!(numbers(&broker, "lasting"), ((2, 1), (7, 3), (2, 0)));
+    drop(client);
+    broker.restart();
+    let ((messages, persistent), bytes, _) = numbers(&broker, "lasting");
+    assert_eq!(((messages, persistent), bytes), ((1, 1), (3, 3)), "what was transient is gone");
 }

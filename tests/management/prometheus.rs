@@ -186,3 +186,71 @@ fn ten_thousand_queues_in_a_moment() {
     // The measure is 200 ms in a release build; this is none, and others run beside it.
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+/// RabbitMQ's classes; what is as large as a bound is below it.
+#[test]
+fn sizes_of_messages() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    client.declare("q");
+    for size in [0, 100, 101, 20_000] {
+        client.publish("q", vec![b'x'; size]);
+    }
+    client.publish("nowhere", b"x");
+    client.sync();
+    let of = |samples: &BTreeMap<String, f64>, name: &str| {
+        samples[&format!("rabbitmq_message_size_bytes_{name}")]
+    };
+    let bucket = |le: &str| format!("bucket{{protocol=\"amqp091\",le=\"{le}\"}}");
+    let check = |samples: &BTreeMap<String, f64>| {
+        for (le, count) in [("100", 3.0), ("1000", 4.0), ("10000", 4.0), ("100000", 5.0)] {
+            assert_eq!(of(samples, &bucket(le)), count, "{le}");
+        }
+        for le in ["1000000", "10000000", "50000000", "100000000", "+Inf"] {
+            assert_eq!(of(samples, &bucket(le)), 5.0, "{le}");
+        }
+        assert_eq!(of(samples, "count{protocol=\"amqp091\"}"), 5.0);
+        assert_eq!(of(samples, "sum{protocol=\"amqp091\"}"), 20_202.0);
+    };
+    check(&scrape(&broker, "/metrics"));
+    check(&scrape(&broker, "/metrics/per-object"));
+    drop(client);
+    eventually("the connection is gone", || broker.server().broker().peers.is_empty());
+    check(&scrape(&broker, "/metrics"));
+    let text = String::from_utf8(ask(&broker, "/metrics", "").body).expect("text");
+    assert!(text.contains("# TYPE rabbitmq_message_size_bytes histogram\n"));
+}
+
+/// What goes between exchanges, queues and channels has both ends as labels.
+#[test]
+fn what_is_about_whom() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    client.declare("one");
+    client.publish_numbers("one", 0..3);
+    client.get("one", true).expect("a message");
+    let channel = |samples: &BTreeMap<String, f64>, name: &str, label: &str| {
+        let is_it = |(sample, _): &(&String, &f64)| {
+            sample.starts_with(&format!("rabbitmq_detailed_{name}{{channel="))
+                && sample.ends_with(label)
+        };
+        *samples.iter().find(is_it).unwrap_or_else(|| panic!("{name} {label} in {samples:?}")).1
+    };
+    let path = "/metrics/detailed?family=channel_exchange_metrics&family=channel_queue_metrics&\
+                family=exchange_metrics&family=queue_exchange_metrics&family=queue_metrics";
+    let samples = scrape(&broker, path);
+    let published = "channel_messages_published_total";
+    assert_eq!(channel(&samples, published, "vhost=\"/\",exchange=\"\"}"), 3.0);
+    assert_eq!(channel(&samples, "channel_get_total", "vhost=\"/\",queue=\"one\"}"), 1.0);
+    for (name, number) in [
+        ("exchange_messages_published_total{vhost=\"/\",exchange=\"\"}", 3.0),
+        ("queue_exchange_messages_published_total{vhost=\"/\",exchange=\"\",queue=\"one\"}", 3.0),
+        ("queue_messages_persistent{vhost=\"/\",queue=\"one\"}", 0.0),
+        ("queue_messages_ready_ram{vhost=\"/\",queue=\"one\"}", 2.0),
+    ] {
+        assert_eq!(samples[&format!("rabbitmq_detailed_{name}")], number, "{name}");
+    }
+    let sums = scrape(&broker, "/metrics");
+    assert_eq!(sums["rabbitmq_channel_messages_published_total"], 3.0);
+    assert_eq!(sums["rabbitmq_queue_exchange_messages_published_total"], 3.0);
+}

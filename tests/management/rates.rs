@@ -7,8 +7,8 @@ use warren::metrics::sampler::Sampler;
 use serde_json::json;
 
 use crate::http::{ask, get};
-use crate::support::TestBroker;
-use crate::support::client::publish;
+use crate::support::client::{Consume, publish};
+use crate::support::{TestBroker, eventually};
 
 /// Two looks, ten seconds apart as far as the sampler knows.
 #[test]
@@ -86,4 +86,35 @@ fn exchanges_count_what_comes_in_and_goes_out() {
     assert_eq!(stats("amq.topic"), (None, None));
     let listed = get(&broker, "/api/exchanges/%2F?name=fanout&columns=message_stats.publish_out");
     assert_eq!(listed[0]["message_stats"]["publish_out"], 2);
+}
+
+/// Two looks, as above, at what is about two objects.
+#[test]
+fn parts_have_rates_too() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    client.declare("busy");
+    client.consume_as(1, "busy", Consume { no_ack: true, tag: "c", ..Consume::default() });
+    let sampler = Sampler::default();
+    for (at, count) in [(1_000_000, 10), (1_010_000, 50)] {
+        client.publish_numbers("busy", 0..count);
+        client.deliveries(count);
+        sampler.look(broker.server().broker(), at);
+    }
+    let queue = broker.queue("busy").expect("it exists").id;
+    sampler.read(|seen| {
+        let now = |value| Point { value, at: 1_010_000 };
+        assert_eq!(seen.flows[&(None, queue)].rate(0, now(60)), 5.0);
+        let published = seen.published.iter().next().expect("a channel");
+        assert_eq!((published.0.1, published.0.2, published.1.rate(2, now(60))), (1, None, 5.0));
+        let handed_out = seen.handed_out.iter().next().expect("a channel");
+        assert_eq!(
+            (handed_out.0.1, handed_out.0.2, handed_out.1.rate(3, now(60))),
+            (1, queue, 5.0)
+        );
+    });
+    drop(client);
+    eventually("the connection is gone", || broker.server().broker().peers.is_empty());
+    sampler.look(broker.server().broker(), 1_020_000);
+    sampler.read(|seen| assert!(seen.published.is_empty() && seen.handed_out.is_empty()));
 }

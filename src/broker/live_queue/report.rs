@@ -6,7 +6,7 @@ use super::{LiveQueue, Rest};
 use crate::names::{ConnectionId, ConsumerTag};
 use crate::queue::consumers::{ConsumerKey, Subscription};
 use crate::queue::options::QueueKind;
-use crate::queue::{Command, Counters, Delivery, Outcome};
+use crate::queue::{Command, Counters, Delivery, Outcome, Volume};
 use crate::wire::table::Table;
 
 /// How many messages and consumers a queue has.
@@ -28,6 +28,8 @@ pub struct Counts {
     pub bytes_in_memory: u64,
     /// Messages in memory.
     pub in_memory: usize,
+    /// What of it is persistent: it survives a restart.
+    pub lasting: Volume,
     /// What it has counted.
     pub counters: Counters,
     /// What kind of queue it is.
@@ -84,6 +86,7 @@ impl LiveQueue {
             unacked_bytes: core.queue.unacked_bytes(),
             bytes_in_memory: core.queue.bytes_in_memory(),
             in_memory: core.queue.messages_in_memory(),
+            lasting: if self.durable { core.queue.lasting() } else { Volume::default() },
             counters: core.queue.counters(),
             kind: core.queue.settings().map(|settings| settings.kind).unwrap_or_default(),
             paused: core.queue.is_paused(),
@@ -130,6 +133,9 @@ impl LiveQueue {
         let core = &mut *guard;
         let before = core.queue.bytes_in_memory();
         let delivery = core.queue.fetch(false, &mut core.effects);
+        if let Some(delivery) = &delivery {
+            self.handed_out_over_http(delivery);
+        }
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
         let mut rest = Rest::default();
         self.carry_out(core, &mut rest, None);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Closed, Returned, Source, Stalled, State};
 use crate::broker::live_queue::LiveQueue;
 use crate::broker::peers::ChannelRecord;
+use crate::broker::traffic::HandedOut;
 use crate::names::{ConsumerTag, DeliveryId};
 use crate::protocol::deliveries::{Deliveries, Outstanding};
 use crate::protocol::fault::Fault;
@@ -22,12 +23,25 @@ pub(super) struct ChannelState {
     pub(super) consumers: BTreeMap<ConsumerTag, Stalled>,
     /// Consumers that were refused because the whole channel has a limit (qos global).
     pub(super) limited: Vec<Stalled>,
+    /// What came from no queue (direct replies) is counted here.
+    no_queue: Option<Arc<HandedOut>>,
 }
 
 struct SourceState {
     queue: Arc<LiveQueue>,
     /// Consumers and outstanding deliveries that refer to it.
     users: usize,
+    /// What comes from it is counted here.
+    counted: Arc<HandedOut>,
+}
+
+/// How a message gets to a channel.
+#[derive(Clone, Copy)]
+pub(super) enum How {
+    /// To a consumer.
+    Delivered,
+    /// By basic.get.
+    Fetched,
 }
 
 impl State {
@@ -63,9 +77,16 @@ impl State {
     }
 
     /// basic.get found nothing.
-    pub fn fetched_nothing(&mut self, number: u16) {
+    pub fn fetched_nothing(&mut self, number: u16, queue: &LiveQueue) {
         if let Some(channel) = self.channel(number) {
-            channel.count_fetched(None);
+            channel.record.traffic.handed_out.of(queue.id).out.fetched_nothing.add(1);
+        }
+    }
+
+    /// A transaction acknowledges a delivery, whose source may be none any more.
+    pub fn acknowledged(&mut self, number: u16, queue: &LiveQueue) {
+        if let Some(channel) = self.channel(number) {
+            channel.record.traffic.handed_out.of(queue.id).settled.acked.add(1);
         }
     }
 
@@ -75,7 +96,7 @@ impl State {
         let mut outstanding = Vec::with_capacity(channel.deliveries.len());
         let sources = &channel.sources;
         channel.deliveries.take_all(|_, each| {
-            outstanding.push((Arc::clone(source_queue(sources, each.source)), each.id));
+            outstanding.push((Arc::clone(&source_of(sources, each.source).queue), each.id));
         });
         let consumers = std::mem::take(&mut channel.consumers).into_values().collect();
         Closed { consumers, outstanding }
@@ -123,20 +144,22 @@ impl State {
         std::mem::take(&mut channel.limited)
     }
 
-    /// Takes out what a client settles; `each` gets every delivery with its tag. Returns
-    /// consumers that may take more now.
+    /// Takes out what a client settles; `each` gets every delivery with its tag, and says whether
+    /// it counts as acknowledged. Returns consumers that may take more now.
     #[inline]
     pub fn settle(
         &mut self,
         number: u16,
         tag: u64,
         multiple: bool,
-        mut each: impl FnMut(u64, &Arc<LiveQueue>, Outstanding<Source>),
+        mut each: impl FnMut(u64, &Arc<LiveQueue>, Outstanding<Source>) -> bool,
     ) -> Result<Vec<Stalled>, Fault> {
         let Some(channel) = self.channel(number) else { return Ok(Vec::new()) };
         let sources = &mut channel.sources;
         channel.deliveries.settle(tag, multiple, |tag, outstanding| {
-            each(tag, source_queue(sources, outstanding.source), outstanding);
+            let source = source_of(sources, outstanding.source);
+            let acknowledged = each(tag, &source.queue, outstanding);
+            source.counted.settled.acked.add(acknowledged.into());
             release(sources, outstanding.source);
         })?;
         Ok(channel.take_limited())
@@ -156,7 +179,10 @@ impl State {
         if let Some(channel) = self.channel(number) {
             let sources = &mut channel.sources;
             channel.deliveries.take_all(|_, outstanding| {
-                all.push((Arc::clone(source_queue(sources, outstanding.source)), outstanding.id));
+                all.push((
+                    Arc::clone(&source_of(sources, outstanding.source).queue),
+                    outstanding.id,
+                ));
                 release(sources, outstanding.source);
             });
         }
@@ -165,33 +191,26 @@ impl State {
 }
 
 impl ChannelState {
+    /// Gives a delivery its tag, and counts it by how it came.
     #[inline]
-    pub(super) fn count_delivery(&self, delivery: &Delivery) {
-        let counted = &self.record.traffic.handed_out;
-        let kind =
-            if delivery.id.is_some() { &counted.delivered } else { &counted.delivered_no_ack };
-        kind.add(1);
-        counted.redelivered.add(delivery.redelivered.into());
-    }
-
-    pub(super) fn count_fetched(&self, delivery: Option<&Delivery>) {
-        let counted = &self.record.traffic.handed_out;
-        let kind = match delivery {
-            Some(delivery) if delivery.id.is_some() => &counted.fetched,
-            Some(_) => &counted.fetched_no_ack,
-            None => &counted.fetched_nothing,
+    pub(super) fn hand_out(&mut self, source: Source, delivery: &Delivery, how: How) -> u64 {
+        let counted = match self.sources.get_mut(source as usize) {
+            Some(Some(state)) => {
+                state.users += usize::from(delivery.id.is_some());
+                &state.counted.out
+            }
+            Some(None) | None => {
+                &self.no_queue.get_or_insert_with(|| self.record.traffic.handed_out.of_none()).out
+            }
+        };
+        let kind = match (how, delivery.id.is_some()) {
+            (How::Delivered, true) => &counted.delivered,
+            (How::Delivered, false) => &counted.delivered_no_ack,
+            (How::Fetched, true) => &counted.fetched,
+            (How::Fetched, false) => &counted.fetched_no_ack,
         };
         kind.add(1);
-        counted.redelivered.add(delivery.is_some_and(|delivery| delivery.redelivered).into());
-    }
-
-    #[inline]
-    pub(super) fn hand_out(&mut self, source: Source, delivery: &Delivery) -> u64 {
-        if delivery.id.is_some()
-            && let Some(Some(state)) = self.sources.get_mut(source as usize)
-        {
-            state.users += 1;
-        }
+        counted.redelivered.add(delivery.redelivered.into());
         self.deliveries.hand_out(source, delivery.id)
     }
 
@@ -202,8 +221,12 @@ impl ChannelState {
             self.sources.push(None);
             self.sources.len() - 1
         });
-        let source = &mut self.sources[at];
-        source.get_or_insert_with(|| SourceState { queue: Arc::clone(queue), users: 0 }).users += 1;
+        let new = || SourceState {
+            queue: Arc::clone(queue),
+            users: 0,
+            counted: self.record.traffic.handed_out.of(queue.id),
+        };
+        self.sources[at].get_or_insert_with(new).users += 1;
         u32::try_from(at).expect("fewer than 4 G sources on a channel")
     }
 
@@ -224,9 +247,8 @@ impl ChannelState {
 }
 
 #[inline]
-fn source_queue(sources: &[Option<SourceState>], source: Source) -> &Arc<LiveQueue> {
-    let state = sources[source as usize].as_ref();
-    &state.expect("an outstanding delivery keeps its source").queue
+fn source_of(sources: &[Option<SourceState>], source: Source) -> &SourceState {
+    sources[source as usize].as_ref().expect("an outstanding delivery keeps its source")
 }
 
 #[inline]

@@ -25,10 +25,13 @@ use crate::store::Waiter;
 use crate::wire::encode::{self, Out};
 use crate::wire::method::{AnyMethod, basic};
 use crate::wire::table::Table;
-use channels::ChannelState;
+use channels::{ChannelState, How};
 
 /// Which of a channel's sources a delivery came from.
 pub type Source = u32;
+
+/// What came from no queue: a direct reply.
+pub const NO_SOURCE: Source = Source::MAX;
 
 /// One peer's outbox.
 pub struct Outbox {
@@ -295,28 +298,28 @@ impl Locked<'_> {
         Err(Refusal::ChannelLimit)
     }
 
-    /// Pushes a delivery; [`Self::offer`] has said that it can be.
+    /// Pushes a delivery; [`Self::offer`] has said that it can be. Returns its tag.
     #[inline]
-    pub fn deliver(&mut self, outlet: &Outlet, delivery: &Delivery) {
+    pub fn deliver(&mut self, outlet: &Outlet, delivery: &Delivery) -> u64 {
         let max_payload = self.state.max_payload;
-        let Some(channel) = self.state.channel(outlet.channel) else { return };
-        channel.count_delivery(delivery);
-        let tag = channel.hand_out(outlet.source, delivery);
+        let Some(channel) = self.state.channel(outlet.channel) else { return 0 };
+        let tag = channel.hand_out(outlet.source, delivery, How::Delivered);
         let wire =
             encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
         self.out().deliver(&outlet.head, outlet.channel, wire, max_payload);
+        tag
     }
 
-    /// Answers basic.get.
-    pub fn get_ok(&mut self, number: u16, source: Source, delivery: &Delivery, left: usize) {
+    /// Answers basic.get. Returns the delivery's tag.
+    pub fn get_ok(&mut self, number: u16, source: Source, delivery: &Delivery, left: usize) -> u64 {
         let max_payload = self.state.max_payload;
-        let Some(channel) = self.state.channel(number) else { return };
-        channel.count_fetched(Some(delivery));
-        let tag = channel.hand_out(source, delivery);
+        let Some(channel) = self.state.channel(number) else { return 0 };
+        let tag = channel.hand_out(source, delivery, How::Fetched);
         let wire =
             encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         self.out().get_ok(number, wire, left, max_payload);
+        tag
     }
 
     /// The broker ends a consumer, and tells the client if it can be told. Returns whether it can.

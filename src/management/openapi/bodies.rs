@@ -1,6 +1,8 @@
 //! What the bodies of requests look like: a line for each, `key` or `key!` (mandatory) with its type.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use super::answers::object;
 
 /// Method, path, fields.
 const BODIES: &[(&str, &str, &str)] = &[
@@ -11,6 +13,7 @@ const BODIES: &[(&str, &str, &str)] = &[
         "count!:number ackmode!:ackmode encoding!:encoding truncate:number",
     ),
     ("POST", "/queues/{vhost}/{name}/actions", "action!:text"),
+    ("POST", "/queues/{vhost}/{name}/move", "destination!:destination filter:text count:number"),
     (
         "PUT",
         "/exchanges/{vhost}/{name}",
@@ -51,6 +54,8 @@ const BODIES: &[(&str, &str, &str)] = &[
     ("PUT", "/vhost-limits/{vhost}/{name}", "value!:number"),
     ("PUT", "/user-limits/{user}/{name}", "value!:number"),
     ("PUT", "/nodes/{name}/log-level", "level!:text"),
+    ("PUT", "/nodes/{name}/memory-watermark", "absolute:number relative:real"),
+    ("PUT", "/nodes/{name}/disk-free-limit", "absolute:number mem_relative:real"),
     ("POST", "/definitions", DEFINITIONS),
     ("POST", "/all-configuration", DEFINITIONS),
     ("POST", "/definitions/{vhost}", DEFINITIONS),
@@ -63,30 +68,63 @@ const DEFINITIONS: &str = "users:objects vhosts:objects permissions:objects topi
 /// What the body of a request looks like, if it has one.
 pub(super) fn of(method: &str, path: &str) -> Option<Value> {
     let (.., fields) = BODIES.iter().find(|(m, p, _)| *m == method && *p == path)?;
-    let (mut properties, mut required) = (Map::new(), Vec::new());
-    for field in fields.split_whitespace() {
+    Some(object(fields))
+}
+
+/// What a request may be asked with besides: method, path, parameters of the query.
+const QUERIES: &[(&str, &str, &str)] = &[
+    ("GET", "/queues/{vhost}/{name}", AGES),
+    ("GET", "/exchanges/{vhost}/{name}", AGES),
+    ("GET", "/channels/{name}", AGES),
+    ("GET", "/connections/{name}", AGES),
+    ("GET", "/vhosts/{vhost}", AGES),
+    ("GET", "/overview", AGES),
+    ("DELETE", "/queues/{vhost}/{name}", "if-unused:flag if-empty:flag"),
+    ("DELETE", "/exchanges/{vhost}/{name}", "if-unused:flag"),
+    (
+        "GET",
+        "/queues/{vhost}/{name}/peek",
+        "offset:number count:number filter:text truncate:number encoding:encoding",
+    ),
+    (
+        "GET",
+        "/exchanges/{vhost}/{name}/scheduled",
+        "after:text count:number truncate:number encoding:encoding",
+    ),
+    ("GET", "/logs", "lines:number level:level"),
+    ("GET", "/logs/stream", "lines:number level:level"),
+];
+
+/// For how long samples are wanted, and how far apart, in seconds.
+const AGES: &str = "msg_rates_age:number msg_rates_incr:number lengths_age:number \
+                    lengths_incr:number data_rates_age:number data_rates_incr:number \
+                    columns:text disable_stats:flag";
+
+/// The parameters of a request's query, if they are its own.
+pub(super) fn query(method: &str, path: &str) -> Option<Vec<Value>> {
+    let (.., fields) = QUERIES.iter().find(|(m, p, _)| *m == method && *p == path)?;
+    let parameter = |field: &str| {
         let (name, kind) = field.split_once(':').unwrap_or((field, "any"));
-        let plain = name.trim_end_matches('!');
-        if plain != name {
-            required.push(plain);
-        }
-        properties.insert(plain.to_owned(), schema(kind));
-    }
-    let mut body = json!({"type": "object", "properties": properties});
-    if !required.is_empty() {
-        body["required"] = json!(required);
-    }
-    Some(body)
+        json!({"name": name, "in": "query", "schema": schema(kind)})
+    };
+    Some(fields.split_whitespace().map(parameter).collect())
 }
 
 /// The requests whose bodies are described.
 #[cfg(test)]
 pub(super) fn described() -> impl Iterator<Item = (&'static str, &'static str)> {
-    BODIES.iter().map(|(method, path, _)| (*method, *path))
+    BODIES.iter().chain(QUERIES).map(|(method, path, _)| (*method, *path))
 }
 
-fn schema(kind: &str) -> Value {
+pub(super) fn schema(kind: &str) -> Value {
     match kind {
+        "real" => json!({"type": "number"}),
+        "level" => json!({"type": "string", "enum": ["error", "warn", "info", "debug", "trace"]}),
+        "destination" => json!({"oneOf": [
+            {"type": "string", "enum": ["origin"]},
+            object("queue!:text"),
+            object("exchange!:text routing_key:text"),
+        ]}),
         "flag" => json!({"type": "boolean"}),
         "number" => json!({"type": "integer"}),
         "text" => json!({"type": "string"}),

@@ -2,8 +2,9 @@
 //!
 //! Paths are those of the router itself ([`Routes`]), and a path's methods are what the router says
 //! to OPTIONS: the document cannot tell of what is not there, nor leave out what is. What bodies look
-//! like is in [`bodies`].
+//! like is in [`bodies`], and what answers do in [`answers`].
 
+mod answers;
 mod bodies;
 
 use std::sync::Arc;
@@ -41,6 +42,8 @@ async fn describe(api: &Arc<Api>) -> Value {
         }
         paths.insert(path.to_owned(), Value::Object(operations));
     }
+    let mut schemas = answers::sorts();
+    schemas.insert("Problem".into(), answers::object("error!:text reason!:any"));
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -58,11 +61,7 @@ async fn describe(api: &Arc<Api>) -> Value {
                 "basic": {"type": "http", "scheme": "basic"},
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             },
-            "schemas": {"Problem": {
-                "type": "object",
-                "properties": {"error": {"type": "string"}, "reason": {}},
-                "required": ["error", "reason"],
-            }},
+            "schemas": schemas,
         },
     })
 }
@@ -82,14 +81,16 @@ async fn methods(mut router: Router, path: &str) -> Vec<String> {
 
 fn operation(path: &str, method: &str) -> Value {
     let mut parameters = names_in(path);
-    if method == "GET" && !path.ends_with('}') {
-        parameters.extend(list_parameters());
+    match bodies::query(method, path) {
+        Some(query) => parameters.extend(query),
+        None if method == "GET" && !path.ends_with('}') => parameters.extend(list_parameters()),
+        None => {}
     }
     let mut operation = json!({
         "operationId": id(path, method),
         "tags": [path.split('/').nth(1).unwrap_or_default()],
         "parameters": parameters,
-        "responses": responses(method),
+        "responses": responses(method, path),
     });
     if let Some(schema) = bodies::of(method, path) {
         let content = json!({"application/json": {"schema": schema}});
@@ -137,7 +138,7 @@ fn list_parameters() -> Vec<Value> {
     all.map(parameter).to_vec()
 }
 
-fn responses(method: &str) -> Value {
+fn responses(method: &str, path: &str) -> Value {
     let problem = |description: &str| {
         let schema = json!({"$ref": "#/components/schemas/Problem"});
         json!({"description": description, "content": {"application/json": {"schema": schema}}})
@@ -162,7 +163,7 @@ fn responses(method: &str) -> Value {
         _ => {
             all["200"] = json!({
                 "description": "The answer.",
-                "content": {"application/json": {"schema": {}}},
+                "content": {"application/json": {"schema": answers::of(method, path).unwrap_or_else(|| json!({}))}},
             });
             all["201"] = said("Made.");
             all["204"] = said("Done.");

@@ -24,16 +24,23 @@ fn mortal(expiration: Option<u64>, priority: u8) -> Message {
         routing_key: b"q",
         header: &replace(&header(4, &[]), Property::Expiration, with),
         body: b"body",
-        persistent: true,
+        persistent: (expiration.unwrap_or(0) + u64::from(priority)) % 3 != 1,
         priority,
         expires: expiration.is_some(),
         died: false,
     })
 }
 
+/// What of some messages is persistent.
+fn lasting<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Volume {
+    let mut lasting = Volume::default();
+    entries.into_iter().for_each(|entry| lasting.add(Volume::lasting(&entry.message)));
+    lasting
+}
+
 #[test]
 fn what_had_failed_too_often_before_a_crash_dies_when_it_is_read() {
-    let away = Away { from: 0, count: 2, body_bytes: 8 };
+    let away = Away { from: 0, count: 2, body_bytes: 8, ..Away::default() };
     let mut queue = Queue::stored(ROOMY, away, 2);
     let mut effects = Vec::new();
     let settings = Settings { delivery_limit: Some(1), ..Settings::default() };
@@ -330,7 +337,8 @@ impl Play {
     fn restart(&mut self) {
         let (count, body_bytes) = (self.disk.len(), 4 * self.disk.len() as u64);
         let next = self.queue.next_position();
-        self.queue = Queue::stored(WINDOW, Away { from: 0, count, body_bytes }, next);
+        let lasting = lasting(self.disk.values());
+        self.queue = Queue::stored(WINDOW, Away { from: 0, count, body_bytes, lasting }, next);
         let mut effects = Vec::new();
         self.queue.apply(Command::Configure(Box::new(self.settings.clone())), &mut effects);
         self.queue.knows_nothing_of_its_messages();
@@ -415,6 +423,8 @@ impl Play {
         assert_eq!(count, seen.len(), "nothing is seen twice");
         let here = self.queue.ready() + self.queue.unacked() + self.queue.delayed();
         assert_eq!(count, here, "everything is seen");
+        let lasting = lasting(seen.iter().map(|position| &self.disk[position]));
+        assert_eq!(lasting, self.queue.lasting(), "what is persistent is counted");
         let first: Vec<u64> = self.queue.peek(2..9, 2).iter().map(|each| each.position).collect();
         let all = self.queue.peek(2..9, usize::MAX);
         let expected: Vec<u64> = all.iter().map(|each| each.position).take(2).collect();

@@ -158,7 +158,7 @@ fn what_nobody_waits_for_is_durable_soon() {
     let (store, _) = Store::open(Options::new(dir.path())).unwrap();
     let last = store.append(new(1, 0, &message(b"x")));
     // Nobody asks; the test itself gives up after a while.
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let patience = std::time::Instant::now() + Duration::from_secs(20);
     while store.durable_position() < last && std::time::Instant::now() < patience {
         std::thread::yield_now();
     }

@@ -8,6 +8,7 @@ import { range, useStore } from "../core/store.js";
 import { Badge, Facts, Head, Loaded, Panel, State, Tile, Yes } from "../ui/bits.js";
 import { ages, MessageRates, Range } from "../ui/chart.js";
 import { ConnectionLink, QueueLink } from "../ui/links.js";
+import { DELIVERIES, Parts, PUBLISHES } from "../ui/parts.js";
 import { Rows } from "../ui/rows.js";
 
 const CONSUMERS = [
@@ -30,6 +31,7 @@ export default function Channel({ parts: [name] }) {
       <${Tile} label="Consumers" value=${whole(channel.consumer_count)} />
     </div>
     <${Panel}><${MessageRates} stats=${channel.message_stats} format=${rate} /></>
+    <div class="grid"><${Parts} title="Publishes" label="Exchange" list=${channel.publishes} counts=${PUBLISHES} /><${Parts} title="Deliveries" label="Queue" list=${channel.deliveries} counts=${DELIVERIES} /></div>
     <${Panel} title="Consumers" class="flush">${channel.consumer_details.length ? html`<${Rows} bare label="Consumers" rows=${channel.consumer_details} columns=${CONSUMERS} rowKey=${(each) => each.consumer_tag} />` : html`<p class="note pad">It has none.</p>`}</>
     <${Panel} title="Details"><${Facts} rows=${[["Connection", html`<${ConnectionLink} name=${channel.connection_details.name} />`], ["User", channel.user], ["Vhost", html`<a href=${link("vhosts", channel.vhost)}>${channel.vhost}</a>`], ["Idle since", channel.idle_since]]} /></>`}</>`;
 }

@@ -10,6 +10,7 @@ import { Bind, Bindings } from "../ui/bindings.js";
 import { ages, Chart, Range, rates, together } from "../ui/chart.js";
 import { confirm, note } from "../ui/dialog.js";
 import { PolicyLink } from "../ui/links.js";
+import { INCOMING, Parts, PUBLISHES } from "../ui/parts.js";
 import { Publish } from "../ui/publish.js";
 import { Picture } from "../exchange/picture.js";
 import { Scheduled } from "../exchange/scheduled.js";
@@ -38,6 +39,7 @@ export default function Exchange({ parts: [vhost, said] }) {
 function Details({ exchange }) {
   const stats = exchange.message_stats;
   return html`${stats && html`<div class="right-line"><${Range} /></div><${Panel}><${Chart} title="Message rates" unit="per second" format=${rate} series=${[{ label: "In", color: "--c1" }, { label: "Out", color: "--c2" }]} data=${together(rates, [stats.publish_in_details, stats.publish_out_details])} /></>`}
+    <div class="grid"><${Parts} title="Who publishes" label="Channel" list=${exchange.incoming} counts=${PUBLISHES} /><${Parts} title="Where it goes" label="Queue" list=${exchange.outgoing} counts=${INCOMING} /></div>
     <${Panel} title="Details"><${Facts} rows=${[
       ["Type", exchange.type], ["Vhost", html`<a href=${link("vhosts", exchange.vhost)}>${exchange.vhost}</a>`], ["Policy", html`<${PolicyLink} vhost=${exchange.vhost} name=${exchange.policy} />`],
       ["Alternate exchange", exchange.arguments?.["alternate-exchange"]], ["Came in", stats && whole(stats.publish_in)], ["Went out", stats && whole(stats.publish_out)],

@@ -9,6 +9,7 @@ import { Badge, Bytes, Facts, Head, Loaded, Panel, State, Tabs, Tile, When } fro
 import { Bind, Bindings } from "../ui/bindings.js";
 import { ages, Depth, MessageRates, Range } from "../ui/chart.js";
 import { ConnectionLink } from "../ui/links.js";
+import { DELIVERIES, INCOMING, Parts } from "../ui/parts.js";
 import { Publish } from "../ui/publish.js";
 import { Actions } from "../queue/actions.js";
 import { Consumers } from "../queue/consumers.js";
@@ -50,11 +51,13 @@ function Now({ queue }) {
     </div>
     <div class="right-line"><${Range} /></div>
     <div class="grid"><${Panel}><${Depth} of=${queue} format=${short} /></><${Panel}><${MessageRates} stats=${stats} format=${rate} /></></div>
+    <div class="grid"><${Parts} title="Where messages come from" label="Exchange" list=${queue.incoming} counts=${INCOMING} /><${Parts} title="Where they go" label="Channel" list=${queue.deliveries} counts=${DELIVERIES} /></div>
     <${Panel} title="Details"><${Facts} rows=${[
       ["Vhost", html`<a href=${link("vhosts", queue.vhost)}>${queue.vhost}</a>`],
       ["Owner", queue.owner_pid_details && html`<${ConnectionLink} name=${queue.owner_pid_details.name} />`],
       ["Bytes of messages", html`<${Bytes} value=${queue.message_bytes} />`],
       ["In memory", html`${whole(queue.messages_ram)} (<${Bytes} value=${queue.message_bytes_ram} />)`, "Messages that are kept in memory; the rest is read from disk before its turn comes"],
+      ["Persistent", queue.durable && html`${whole(queue.messages_persistent)} (<${Bytes} value=${queue.message_bytes_persistent} />)`, "Messages that a restart brings back"],
       ["Memory", html`<${Bytes} value=${queue.memory} />`],
       ["Duplicates left out", queue.messages_deduplicated ? whole(queue.messages_deduplicated) : undefined],
       ["Redelivered", stats.redeliver ? whole(stats.redeliver) : undefined],
