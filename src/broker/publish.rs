@@ -47,13 +47,9 @@ pub struct Publisher {
     last: Option<(Box<[u8]>, Route)>,
     targets: Vec<Target>,
     target_of: FxHashMap<QueueId, u32>,
-    /// Ways from an exchange to a queue.
-    flows: Vec<Flow>,
-    /// By exchange and target.
-    flow_of: FxHashMap<(u32, u32), u32>,
     /// How much goes through exchanges.
     tally: Tally,
-    /// Flows with messages that wait for their turn.
+    /// Targets with messages that wait for their turn.
     filled: Vec<u32>,
     /// What turns before the last flush came to.
     position: LogPosition,
@@ -88,7 +84,7 @@ pub enum Reached {
 struct Route {
     /// Which of the exchanges that are counted.
     exchange: u32,
-    flows: Arc<[u32]>,
+    targets: Arc<[u32]>,
 }
 
 /// What a look at the topology came to.
@@ -103,12 +99,18 @@ struct Found {
 struct Target {
     queue: Arc<LiveQueue>,
     batch: Vec<Message>,
+    /// The exchange that the batch's last messages come from …
+    exchange: u32,
+    /// … and how many of the batch were there before those.
+    before: usize,
+    /// What each exchange brings here.
+    flows: Vec<Flow>,
 }
 
 /// From an exchange to a queue.
 struct Flow {
-    target: u32,
-    /// Messages that wait for their turn there.
+    exchange: u32,
+    /// Messages that wait for their turn, besides the batch's last ones.
     waiting: u64,
     /// Where they are counted.
     copies: Arc<Copies>,
@@ -140,8 +142,6 @@ impl Publisher {
             last: None,
             targets: Vec::new(),
             target_of: FxHashMap::default(),
-            flows: Vec::new(),
-            flow_of: FxHashMap::default(),
             tally: Tally::default(),
             filled: Vec::new(),
             position: LogPosition::default(),
@@ -302,48 +302,49 @@ impl Publisher {
             Ok::<_, Fault>((routed, topology.exchange_id(&exchange)))
         })?;
         let exchange = self.tally.exchange(which, &self.vhost.exchange_traffic);
-        let flows = routed.queues.into_iter().filter_map(|id| self.flow(exchange, id));
-        let flows = flows.collect::<Vec<u32>>().into();
-        let route = Route { exchange, flows };
+        let targets = routed.queues.into_iter().filter_map(|id| self.target(id, exchange));
+        let targets = targets.collect::<Vec<u32>>().into();
+        let route = Route { exchange, targets };
         Ok(Found { route, cacheable: routed.cacheable, held: routed.held })
     }
 
     #[inline]
     fn push(&mut self, message: Message, route: &Route) -> Reached {
         self.tally.count(route.exchange);
-        let Some((&last, others)) = route.flows.split_last() else { return Reached::Nobody };
+        let Some((&last, others)) = route.targets.split_last() else { return Reached::Nobody };
         if !others.is_empty() {
             message.fan_out();
         }
         let mut all = true;
-        for &flow in others {
-            all &= self.push_to(flow, message.clone());
+        for &target in others {
+            all &= self.push_to(target, route.exchange, message.clone());
         }
-        all &= self.push_to(last, message);
+        all &= self.push_to(last, route.exchange, message);
         if all { Reached::Queues } else { Reached::NotAll }
     }
 
     #[inline]
-    fn push_to(&mut self, which: u32, message: Message) -> bool {
-        let flow = &mut self.flows[which as usize];
-        let Target { queue, batch } = &mut self.targets[flow.target as usize];
-        if queue.may_refuse() {
+    fn push_to(&mut self, which: u32, exchange: u32, message: Message) -> bool {
+        let target = &mut self.targets[which as usize];
+        if target.exchange != exchange {
+            target.turn_to(exchange);
+        }
+        if target.queue.may_refuse() {
             return self.offer_to(which, message);
         }
-        if flow.waiting == 0 {
+        if target.batch.is_empty() {
             self.filled.push(which);
         }
-        flow.waiting += 1;
-        batch.push(message);
+        target.batch.push(message);
         true
     }
 
     /// A queue that may refuse is asked at once, after what waits for it.
     #[cold]
     fn offer_to(&mut self, which: u32, message: Message) -> bool {
-        let flow = &self.flows[which as usize];
-        flow.copies.add(1);
-        let Target { queue, batch } = &mut self.targets[flow.target as usize];
+        let target = &mut self.targets[which as usize];
+        target.count(1);
+        let Target { queue, batch, .. } = target;
         self.position =
             self.position.max(queue.publish(Comes::Published, batch, self.together.as_ref()));
         let offered = queue.offer(Comes::Published, message, self.together.as_ref());
@@ -380,14 +381,10 @@ impl Publisher {
     }
 
     fn give_turns(&mut self) {
-        for flow in self.filled.drain(..) {
-            let flow = &mut self.flows[flow as usize];
-            flow.copies.add(std::mem::take(&mut flow.waiting));
-            let Target { queue, batch } = &mut self.targets[flow.target as usize];
-            if batch.is_empty() {
-                // They went with those of another exchange.
-                continue;
-            }
+        for target in self.filled.drain(..) {
+            let target = &mut self.targets[target as usize];
+            target.count(0);
+            let Target { queue, batch, .. } = target;
             self.position =
                 self.position.max(queue.publish(Comes::Published, batch, self.together.as_ref()));
             if batch.capacity() > KEPT_BATCH {
@@ -409,23 +406,24 @@ impl Publisher {
         self.tally.which()
     }
 
-    fn flow(&mut self, exchange: u32, id: QueueId) -> Option<u32> {
-        let target = self.target(id)?;
-        let Self { flows, flow_of, tally, .. } = self;
-        Some(*flow_of.entry((exchange, target)).or_insert_with(|| {
-            flows.push(Flow { target, waiting: 0, copies: tally.copies(exchange, id) });
-            u32::try_from(flows.len() - 1).expect("fewer than 4 G flows")
-        }))
-    }
-
-    fn target(&mut self, id: QueueId) -> Option<u32> {
-        if let Some(&target) = self.target_of.get(&id) {
-            return Some(target);
+    /// A queue that an exchange leads to.
+    fn target(&mut self, id: QueueId, exchange: u32) -> Option<u32> {
+        let known = self.target_of.get(&id).copied();
+        let target = match known {
+            Some(target) => target,
+            None => {
+                let queue = self.vhost.live(id)?;
+                let target = u32::try_from(self.targets.len()).expect("fewer than 4 G queues");
+                self.targets.push(Target::new(queue, exchange));
+                self.target_of.insert(id, target);
+                target
+            }
+        };
+        let flows = &mut self.targets[target as usize].flows;
+        if flows.iter().all(|flow| flow.exchange != exchange) {
+            let copies = self.tally.copies(exchange, id);
+            flows.push(Flow { exchange, waiting: 0, copies });
         }
-        let queue = self.vhost.live(id)?;
-        let target = u32::try_from(self.targets.len()).expect("fewer than 4 G queues");
-        self.targets.push(Target { queue, batch: Vec::new() });
-        self.target_of.insert(id, target);
         Some(target)
     }
 
@@ -441,9 +439,39 @@ impl Publisher {
         self.routes.clear();
         self.targets.clear();
         self.target_of.clear();
-        self.flows.clear();
-        self.flow_of.clear();
         self.tally.forget();
+    }
+}
+
+impl Target {
+    fn new(queue: Arc<LiveQueue>, exchange: u32) -> Self {
+        Self { queue, batch: Vec::new(), exchange, before: 0, flows: Vec::new() }
+    }
+
+    /// The next message comes from another exchange than the last one.
+    fn turn_to(&mut self, exchange: u32) {
+        self.note_the_last_ones();
+        self.exchange = exchange;
+    }
+
+    fn note_the_last_ones(&mut self) {
+        let count = self.batch.len() - self.before;
+        self.before = self.batch.len();
+        if let Some(flow) = self.flows.iter_mut().find(|flow| flow.exchange == self.exchange) {
+            flow.waiting += count as u64;
+        }
+    }
+
+    /// Counts what waits, which is about to get its turn, and so many more of the last exchange.
+    fn count(&mut self, more: u64) {
+        self.note_the_last_ones();
+        self.before = 0;
+        for flow in &mut self.flows {
+            let more = if flow.exchange == self.exchange { more } else { 0 };
+            if flow.waiting + more > 0 {
+                flow.copies.add(std::mem::take(&mut flow.waiting) + more);
+            }
+        }
     }
 }
 

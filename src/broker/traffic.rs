@@ -231,16 +231,50 @@ pub struct PublishedSizes {
     bytes: Counter,
 }
 
-impl PublishedSizes {
-    /// Counts a message.
+/// Messages of one class that came behind each other and are not counted yet: a message costs a
+/// look whether the class is the same, and two additions at hand.
+#[derive(Debug, Default)]
+pub struct SizeRun {
+    class: usize,
+    count: u64,
+    bytes: u64,
+    /// The smallest message that belongs to it …
+    from: u64,
+    /// … and the largest one; before the first, an empty one does.
+    up_to: u64,
+}
+
+impl SizeRun {
+    /// Notes a message.
     #[inline]
-    pub fn count(&self, bytes: usize) {
+    pub fn note(&mut self, bytes: usize, all: &PublishedSizes) {
         let bytes = bytes as u64;
-        let class = SIZE_BOUNDS.iter().position(|bound| bytes <= *bound);
-        self.counts[class.unwrap_or(SIZE_BOUNDS.len())].add(1);
-        self.bytes.add(bytes);
+        if bytes < self.from || bytes > self.up_to {
+            self.turn_to_class_of(bytes, all);
+        }
+        self.count += 1;
+        self.bytes += bytes;
     }
 
+    #[cold]
+    fn turn_to_class_of(&mut self, bytes: u64, all: &PublishedSizes) {
+        self.settle(all);
+        self.class = SIZE_BOUNDS.partition_point(|bound| *bound < bytes);
+        self.from = self.class.checked_sub(1).map_or(0, |below| SIZE_BOUNDS[below] + 1);
+        self.up_to = SIZE_BOUNDS.get(self.class).copied().unwrap_or(u64::MAX);
+    }
+
+    /// Counts what was noted.
+    #[inline]
+    pub fn settle(&mut self, all: &PublishedSizes) {
+        if self.count > 0 {
+            all.counts[self.class].add(std::mem::take(&mut self.count));
+            all.bytes.add(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+impl PublishedSizes {
     /// The numbers now.
     pub fn get(&self) -> Sizes {
         let counts = std::array::from_fn(|class| self.counts[class].get());
@@ -302,10 +336,11 @@ mod tests {
 
     #[test]
     fn a_message_as_large_as_a_bound_is_below_it() {
-        let sizes = PublishedSizes::default();
+        let (sizes, mut run) = (PublishedSizes::default(), SizeRun::default());
         for bytes in [0, 100, 101, 1_000, 50_000_001, 100_000_001] {
-            sizes.count(bytes);
+            run.note(bytes, &sizes);
         }
+        run.settle(&sizes);
         let Sizes { counts, bytes } = sizes.get();
         assert_eq!((counts, bytes), ([2, 2, 0, 0, 0, 0, 0, 1, 1], 150_001_203));
     }

@@ -19,10 +19,12 @@ const RUNS: usize = 16 * 1024;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Publishes {
+    /// Where this run is counted.
+    now: Option<(Which, Arc<Published>)>,
     /// The exchanges that were published to.
-    counted: Vec<(Which, Arc<Published>)>,
+    counted: Vec<Arc<Published>>,
     known: FxHashMap<Which, u32>,
-    /// The exchange of this run; one that is not there, before the first.
+    /// Which of them is this run's.
     current: u32,
     /// Publishes are confirmed.
     confirming: bool,
@@ -41,7 +43,7 @@ impl Publishes {
     /// Counts a publish.
     #[inline]
     pub(super) fn published(&mut self, to: Which, traffic: &ChannelTraffic) {
-        match self.counted.get(self.current as usize) {
+        match &self.now {
             Some((which, published)) if *which == to => published.published.add(1),
             Some(_) | None => self.turn_to(to, traffic).published.add(1),
         }
@@ -51,16 +53,17 @@ impl Publishes {
         self.end_run();
         let counted = &mut self.counted;
         self.current = *self.known.entry(to).or_insert_with(|| {
-            counted.push((to, traffic.published.of(to)));
+            counted.push(traffic.published.of(to));
             u32::try_from(counted.len() - 1).expect("fewer than 4 G exchanges")
         });
-        let (_, published) = &self.counted[self.current as usize];
+        let published = &self.counted[self.current as usize];
         self.begun_at = published.published.get();
+        self.now = Some((to, Arc::clone(published)));
         published
     }
 
     fn end_run(&mut self) {
-        let Some((_, before)) = self.counted.get(self.current as usize) else { return };
+        let Some((_, before)) = &self.now else { return };
         let unconfirmed = before.published.get() - self.begun_at;
         if !self.confirming || unconfirmed == 0 {
             return;
@@ -75,7 +78,7 @@ impl Publishes {
     /// Publishes from now on are confirmed.
     pub(super) fn confirm_from_now(&mut self) {
         if !std::mem::replace(&mut self.confirming, true)
-            && let Some((_, published)) = self.counted.get(self.current as usize)
+            && let Some((_, published)) = &self.now
         {
             self.begun_at = published.published.get();
         }
@@ -88,14 +91,14 @@ impl Publishes {
             && let Some(first) = self.runs.front_mut()
         {
             let of_run = count.min(first.unconfirmed);
-            self.counted[first.exchange as usize].1.confirmed.add(of_run);
+            self.counted[first.exchange as usize].confirmed.add(of_run);
             first.unconfirmed -= of_run;
             count -= of_run;
             if first.unconfirmed == 0 {
                 self.runs.pop_front();
             }
         }
-        if let Some((_, published)) = self.counted.get(self.current as usize) {
+        if let Some((_, published)) = &self.now {
             published.confirmed.add(count);
             self.begun_at += count;
         }
@@ -103,7 +106,7 @@ impl Publishes {
 
     /// The last publish led to no queue, and is given back or dropped.
     pub(super) fn unroutable(&self, returned: bool) {
-        if let Some((_, published)) = self.counted.get(self.current as usize) {
+        if let Some((_, published)) = &self.now {
             let kind = if returned { &published.returned } else { &published.dropped };
             kind.add(1);
         }

@@ -58,7 +58,7 @@ impl Session {
     #[inline]
     fn published(&mut self, number: u16, published: Published<'_>) -> Result<(), Fault> {
         self.published += 1;
-        self.me.sizes.count(published.message.body_len());
+        self.sizes.note(published.message.body_len(), &self.me.sizes);
         let Some(channel) = self.channels.get_mut(&number) else { return Ok(()) };
         let publisher = self.publisher.as_mut();
         check(&published.properties, || {

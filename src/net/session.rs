@@ -22,6 +22,7 @@ use crate::broker::peers::{Peer, PeerState};
 use crate::broker::publish::Publisher;
 use crate::broker::settle::{Gathered, channel_gone};
 use crate::broker::throttle::Throttle;
+use crate::broker::traffic::SizeRun;
 use crate::broker::transaction::Operation;
 use crate::broker::vhost::Vhost;
 use crate::names::{ConnectionId, UserName};
@@ -73,6 +74,8 @@ pub(super) struct Session {
     pub(super) confirming: Vec<u16>,
     /// How many publishes this read had.
     pub(super) published: u64,
+    /// How large they were.
+    pub(super) sizes: SizeRun,
     /// The connection is over once everything is written.
     pub(super) ended: bool,
     /// Before the end, the client is kept waiting.
@@ -177,6 +180,7 @@ impl Session {
             gathered: Gathered::default(),
             confirming: Vec::new(),
             published: 0,
+            sizes: SizeRun::default(),
             ended: false,
             refused: false,
             blocked: false,
@@ -271,6 +275,7 @@ impl Session {
         understood += self.frames(&bytes[understood..]);
         self.flush();
         let published = std::mem::take(&mut self.published);
+        self.sizes.settle(&self.me.sizes);
         if published > 0 && !self.connection.is_closing() {
             self.throttle(published, understood as u64);
             if let Some(shortage) = self.common.broker.shared.shortage() {

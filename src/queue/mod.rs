@@ -48,6 +48,7 @@ pub use vocabulary::{
     Command, Counters, Dead, Death, Delivery, Departure, Effect, Outcome, Return, Undeletable,
     Unread, Window,
 };
+use volume::Lasting;
 pub use volume::Volume;
 
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub struct Queue {
     next_delivery: u64,
     unacked_bytes: u64,
     /// Those of them that are persistent.
-    unacked_lasting: Volume,
+    unacked_lasting: Lasting,
     counters: Counters,
     /// Messages are stored: it is told what becomes of them, and what does not fit the window is
     /// read back from disk. `None`: everything is in memory.
@@ -90,7 +91,9 @@ impl Queue {
     pub fn stored(window: Window, away: Away, next_position: u64) -> Self {
         let counters = Counters { published: away.count as u64, ..Counters::default() };
         let ready = Ready::away(away);
-        Self { stored: Some(window), ready, next_position, counters, ..Self::default() }
+        let unacked_lasting = Lasting::wanted();
+        let stored = Some(window);
+        Self { stored, ready, next_position, counters, unacked_lasting, ..Self::default() }
     }
 
     /// From now on it is stored as far as it does not fit the window, if it already does not. What
@@ -223,7 +226,7 @@ impl Queue {
     fn settle(&mut self, id: DeliveryId, outcome: Outcome, effects: &mut Vec<Effect>) {
         let Some(Held { mut entry, consumer }) = self.unacked.remove(id.0) else { return };
         self.unacked_bytes -= entry.message.body_len() as u64;
-        self.unacked_lasting.take(Volume::lasting(&entry.message));
+        self.unacked_lasting.take(&entry.message);
         if let Some(consumer) = consumer {
             self.consumers.settled(consumer);
         }
@@ -355,7 +358,7 @@ impl Queue {
         let id = self.next_delivery;
         self.next_delivery += 1;
         self.unacked_bytes += entry.message.body_len() as u64;
-        self.unacked_lasting.add(Volume::lasting(&entry.message));
+        self.unacked_lasting.add(&entry.message);
         let delivery = self.delivery(Some(DeliveryId(id)), entry.clone());
         self.unacked.push(id, Held { entry, consumer });
         if let Some(rules) = &mut self.rules {
@@ -416,7 +419,7 @@ impl Queue {
         self.forget_ready();
         self.unacked = Ledger::default();
         self.unacked_bytes = 0;
-        self.unacked_lasting = Volume::default();
+        self.unacked_lasting.clear();
         self.consumers = Consumers::default();
         Ok(count)
     }
@@ -451,10 +454,11 @@ impl Queue {
         self.unacked_bytes
     }
 
-    /// What of it is persistent: messages of delivery mode 2, wherever they stand.
+    /// What of it is persistent: messages of delivery mode 2, wherever they stand. Nothing, if
+    /// none of its messages outlasts a restart.
     pub fn lasting(&self) -> Volume {
         let mut lasting = self.ready.lasting();
-        lasting.add(self.unacked_lasting);
+        lasting.add(self.unacked_lasting.volume());
         lasting
     }
 
@@ -507,9 +511,7 @@ impl Queue {
         }
         let bytes: u64 = self.unacked.iter().map(|(_, h)| h.entry.message.body_len() as u64).sum();
         assert_eq!(bytes, self.unacked_bytes);
-        let mut lasting = Volume::default();
-        self.unacked.iter().for_each(|(_, h)| lasting.add(Volume::lasting(&h.entry.message)));
-        assert_eq!(lasting, self.unacked_lasting);
+        self.unacked_lasting.validate(self.unacked.iter().map(|(_, held)| &held.entry.message));
         self.consumers.validate();
         for (key, _, unacked) in self.consumers.iter() {
             let held = self.unacked.iter().filter(|(_, held)| held.consumer == Some(key)).count();

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::deliveries::Deliveries;
-use super::volume::Volume;
+use super::volume::{Lasting, Volume};
 use crate::ledger::Ledger;
 use crate::message::Message;
 
@@ -71,7 +71,7 @@ pub struct Ready {
     apart: BTreeMap<u64, Entry>,
     body_bytes: u64,
     /// What of it is persistent.
-    lasting: Volume,
+    lasting: Lasting,
     away: Away,
     /// Priorities up to this one are told apart.
     max_priority: u8,
@@ -80,7 +80,7 @@ pub struct Ready {
 impl Ready {
     /// What a queue starts with that was there before a restart: everything on disk.
     pub fn away(away: Away) -> Self {
-        Self { away, ..Self::default() }
+        Self { away, lasting: Lasting::wanted(), ..Self::default() }
     }
 
     /// From now on priorities up to this one are told apart. What waits already keeps its place.
@@ -145,7 +145,7 @@ impl Ready {
 
     /// What of all of it is persistent.
     pub fn lasting(&self) -> Volume {
-        let mut lasting = self.lasting;
+        let mut lasting = self.lasting.volume();
         lasting.add(self.away.lasting);
         lasting
     }
@@ -154,14 +154,14 @@ impl Ready {
     #[inline]
     fn holds(&mut self, message: &Message) {
         self.body_bytes += message.body_len() as u64;
-        self.lasting.add(Volume::lasting(message));
+        self.lasting.add(message);
     }
 
     /// A message that was in memory is not any more.
     #[inline]
     fn lets_go(&mut self, message: &Message) {
         self.body_bytes -= message.body_len() as u64;
-        self.lasting.take(Volume::lasting(message));
+        self.lasting.take(message);
     }
 
     /// Adds a published message; its position is higher than all before. One of the lowest
@@ -358,7 +358,9 @@ impl Ready {
 
     /// Forgets all of them.
     pub fn clear(&mut self) {
-        *self = Self { max_priority: self.max_priority, ..Self::default() };
+        self.lasting.clear();
+        let Self { max_priority, lasting, .. } = *self;
+        *self = Self { max_priority, lasting, ..Self::default() };
     }
 
     /// What must hold: bytes are what they add up to, and neither part reaches into the next.
@@ -366,10 +368,8 @@ impl Ready {
         let fresh = self.fresh.iter().map(|(_, fresh)| fresh.message.body_len());
         let apart = self.apart.values().map(|entry| entry.message.body_len());
         assert_eq!(fresh.chain(apart).sum::<usize>() as u64, self.body_bytes);
-        let mut lasting = Volume::default();
-        self.fresh.iter().for_each(|(_, fresh)| lasting.add(Volume::lasting(&fresh.message)));
-        self.apart.values().for_each(|entry| lasting.add(Volume::lasting(&entry.message)));
-        assert_eq!(lasting, self.lasting);
+        let fresh = self.fresh.iter().map(|(_, fresh)| &fresh.message);
+        self.lasting.validate(fresh.chain(self.apart.values().map(|entry| &entry.message)));
         let Away { count, lasting, .. } = self.away;
         assert!(lasting.messages <= count as u64, "not more is persistent than there is");
         for (key, entry) in &self.apart {

@@ -11,6 +11,50 @@ pub struct Volume {
     pub bytes: u64,
 }
 
+/// What of some messages is persistent, if that is wanted: of a queue that keeps nothing over a
+/// restart it is not, and costs nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lasting {
+    wanted: bool,
+    volume: Volume,
+}
+
+impl Lasting {
+    pub(super) fn wanted() -> Self {
+        Self { wanted: true, volume: Volume::default() }
+    }
+
+    pub(super) fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, message: &Message) {
+        if self.wanted {
+            self.volume.add(Volume::lasting(message));
+        }
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, message: &Message) {
+        if self.wanted {
+            self.volume.take(Volume::lasting(message));
+        }
+    }
+
+    /// Nothing is left.
+    pub(super) fn clear(&mut self) {
+        self.volume = Volume::default();
+    }
+
+    /// What must hold: it is what these messages come to.
+    pub(super) fn validate<'a>(mut self, messages: impl Iterator<Item = &'a Message>) {
+        let said = std::mem::take(&mut self.volume);
+        messages.for_each(|message| self.add(message));
+        assert_eq!(said, self.volume, "what is persistent is counted");
+    }
+}
+
 impl Volume {
     /// What of a message is to last: all of it, or nothing.
     #[inline]

@@ -269,7 +269,10 @@ pub(super) fn object(fields: &str) -> Value {
     if !required.is_empty() {
         object["required"] = json!(required);
     }
-    base.map_or(object.clone(), |base| json!({"allOf": [base, object]}))
+    match base {
+        Some(base) => json!({"allOf": [base, object]}),
+        None => object,
+    }
 }
 
 fn kind_of(kind: &str) -> Value {
