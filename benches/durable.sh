@@ -5,34 +5,18 @@
 #
 # URI may end in a vhost; the broker should be freshly started and otherwise idle. PID is its process.
 # SECONDS_EACH seconds for each case (8) after a warm-up of 2; MESSAGES (1000000) to fill and drain.
-# A bare loop of pwrite and fdatasync in BARE_DIR (the working directory) stands beside them: put it
-# on the broker's disk. Needs jq, python3, and a release build (or PERF=path to the binary).
+# What no broker can beat (benches/floor.rs, in BARE_DIR, the working directory) stands beside them: put it
+# on the broker's disk. Needs jq, rustc, and a release build (or PERF=path to the binary).
 set -euo pipefail
 uri=${1:?URI of the broker} pid=${2:?PID of the broker} label=${3:-broker}
 seconds=${SECONDS_EACH:-8} messages=${MESSAGES:-1000000}
 perf=${PERF:-$(dirname "$0")/../target/release/warren}
 
-# What a write and a sync of one message takes, without a broker: into bytes that the file has.
-bare() {
-  python3 - "${BARE_DIR:-.}/bare.tmp" <<'P'
-import os, sys, time
-path, times, at = sys.argv[1], [], 0
-file = os.open(path, os.O_RDWR | os.O_CREAT)
-os.pwrite(file, bytes(16 << 20), 0)
-os.fsync(file)
-end = time.time() + 3
-while time.time() < end:
-    begin = time.perf_counter()
-    os.pwrite(file, b"x" * 1152, at)
-    os.fdatasync(file)
-    times.append(time.perf_counter() - begin)
-    at = (at + 1152) % (15 << 20)
-os.unlink(path)
-times.sort()
-us = lambda share: round(times[int(len(times) * share)] * 1e6)
-print(f"| bare pwrite + fdatasync, 1,152 B | {len(times) / 3:.0f} | - | {us(.5)} | {us(.99)} | - |")
-P
-}
+# What a write and a sync of one message takes without a broker, and what an echo takes that does the same.
+floor=$(mktemp)
+trap 'rm -f "$floor"' EXIT
+rustc --edition 2024 -O "$(dirname "$0")/floor.rs" -o "$floor"
+bare() { "$floor" "${BARE_DIR:-.}"; }
 
 # load "case" ARGS…: a row; the latency is that of confirms.
 load() {

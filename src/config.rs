@@ -8,6 +8,7 @@ mod auth;
 mod conf;
 mod loading;
 mod memory;
+mod opentelemetry;
 mod prometheus;
 mod rabbitmq;
 mod security;
@@ -24,6 +25,7 @@ pub use auth::{
 pub use conf::bytes;
 pub use loading::BadConfig;
 pub use memory::memory_limit;
+pub use opentelemetry::{Compression, Headers, OpenTelemetryConfig, SamplerKind};
 pub use prometheus::PrometheusConfig;
 pub use security::{ExternalLogin, Mechanism, TlsConfig, TlsVersion, VerifyPeer};
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Metrics for Prometheus.
     pub prometheus: PrometheusConfig,
+    /// What is told of messages' ways.
+    pub opentelemetry: OpenTelemetryConfig,
     /// How much of what.
     pub limits: LimitsConfig,
     /// What a new broker starts with.
@@ -388,7 +392,7 @@ impl Config {
             let value = self.limits.read_buffer.to_string();
             return bad("limits.read_buffer", value, "must be at least 4096");
         }
-        match self.auth.wrong() {
+        match self.auth.wrong().or_else(|| self.opentelemetry.wrong()) {
             Some((setting, value, why)) => bad(setting, value, why),
             None => Ok(()),
         }

@@ -39,6 +39,8 @@ pub mod policy;
 
 pub mod topology;
 
+pub mod spans;
+
 pub mod config;
 
 pub mod logs;
@@ -46,6 +48,8 @@ pub mod logs;
 pub mod store;
 
 pub mod auth;
+pub mod client;
+pub mod otlp;
 pub mod transport;
 
 pub mod broker;

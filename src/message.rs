@@ -8,9 +8,12 @@
 use std::fmt;
 use std::ops::Range;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use triomphe::ThinArc;
+use triomphe::{Arc, ThinArc};
+
+/// Bytes in which a message notes the span of its publish, right in front of its header.
+const NOTE: usize = 8;
 
 /// Where the parts stand in a message's bytes, and what rules ask of its properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub struct Message(ThinArc<Head, u8>);
 struct Head {
     layout: Layout,
     fanned_out: AtomicBool,
+    /// A [`Shown`], and whether a span is noted; it fits beside the others.
+    shown: AtomicU8,
     stored: StoredOnce,
 }
 
@@ -60,6 +65,20 @@ impl StoredOnce {
     }
 }
 
+/// Whether OpenTelemetry is shown a message's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nobody has looked.
+    Unknown,
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+}
+
+/// It is shown, and its bytes note in which span it was published.
+const NOTED: u8 = 3;
+
 impl Message {
     /// Copies a message whose parts stand in `bytes` as `layout` says.
     ///
@@ -68,8 +87,8 @@ impl Message {
     #[inline]
     pub fn new(layout: Layout, bytes: &[u8]) -> Self {
         assert!(layout.fits(bytes.len()), "a message's layout lies within its bytes");
-        let head =
-            Head { layout, fanned_out: AtomicBool::new(false), stored: StoredOnce::default() };
+        let (fanned_out, shown) = (AtomicBool::new(false), AtomicU8::new(Shown::Unknown as u8));
+        let head = Head { layout, fanned_out, shown, stored: StoredOnce::default() };
         Self(ThinArc::from_header_and_slice(head, bytes))
     }
 
@@ -178,6 +197,67 @@ impl Message {
         self.layout().died
     }
 
+    /// Whether OpenTelemetry is shown its way.
+    #[inline]
+    pub fn shown(&self) -> Shown {
+        match self.0.header.header.shown.load(Ordering::Relaxed) {
+            0 => Shown::Unknown,
+            1 => Shown::No,
+            _ => Shown::Yes,
+        }
+    }
+
+    /// Somebody has looked whether it is shown.
+    pub fn set_shown(&self, shown: bool) {
+        let shown = if shown { Shown::Yes } else { Shown::No };
+        self.0.header.header.shown.store(shown as u8, Ordering::Relaxed);
+    }
+
+    /// The span in which it was published, if that is noted. A restart forgets it.
+    pub fn published_in(&self) -> Option<u64> {
+        if self.0.header.header.shown.load(Ordering::Relaxed) != NOTED {
+            return None;
+        }
+        let (_, note) = self.0.slice[..self.layout().header().start].split_last_chunk::<NOTE>()?;
+        Some(u64::from_be_bytes(*note))
+    }
+
+    /// The same message, shown, with a note of the span in which it is published. Where others hold
+    /// it already, or there is no room, that is a copy.
+    #[must_use]
+    pub fn noting(mut self, span: u64) -> Self {
+        let room = self.layout().header().start - usize::from(self.layout().names_len);
+        if room < NOTE || !self.note(span) {
+            self = self.with_room_for_a_note();
+            assert!(self.note(span), "nobody else holds a copy that was just made");
+        }
+        self
+    }
+
+    /// Notes a span in front of the header, if nobody else holds the message.
+    fn note(&mut self, span: u64) -> bool {
+        let header_at = self.layout().header().start;
+        self.0.with_arc_mut(|shared| {
+            let Some(own) = Arc::get_mut(shared) else { return false };
+            own.slice_mut()[header_at - NOTE..header_at].copy_from_slice(&span.to_be_bytes());
+            *own.header_mut().shown.get_mut() = NOTED;
+            true
+        })
+    }
+
+    /// A copy with room in front of the header; the frames that a message is usually copied from
+    /// leave some there.
+    fn with_room_for_a_note(&self) -> Self {
+        let room = [0; NOTE];
+        let bytes = [self.names(), &room, self.header(), self.body()].concat();
+        let mut layout = *self.layout();
+        let header_at = usize::from(layout.names_len) + NOTE;
+        let small = |n: usize| u32::try_from(n).expect("a message is smaller than 4 GiB");
+        layout.header_at = small(header_at);
+        layout.body_at = small(header_at + self.header().len());
+        Self::new(layout, &bytes)
+    }
+
     #[inline]
     fn layout(&self) -> &Layout {
         &self.0.header.header.layout
@@ -253,5 +333,42 @@ mod tests {
         assert_eq!(message.names(), b"\x04logs\x03a.b");
         assert!(message.is_persistent() && message.expires() && !message.has_died());
         assert_eq!((message.priority(), message.body_len()), (3, 5));
+    }
+
+    #[test]
+    fn a_note_changes_nothing_else() {
+        let plain = || {
+            Message::from_parts(Parts {
+                exchange: b"logs",
+                routing_key: b"a.b",
+                header: b"0123456789abcd",
+                body: b"hello",
+                persistent: true,
+                priority: 3,
+                expires: true,
+                died: false,
+            })
+        };
+        assert_eq!((plain().shown(), plain().published_in()), (Shown::Unknown, None));
+        let noted = plain().noting(7);
+        let again = noted.noting(u64::MAX);
+        let same = |message: &Message| {
+            let parts = |each: &Message| [each.names(), each.header(), each.body()].concat();
+            parts(message) == parts(&plain())
+        };
+        assert!(same(&again));
+        assert!(again.is_persistent() && again.expires());
+        assert_eq!((again.shown(), again.published_in()), (Shown::Yes, Some(u64::MAX)));
+        let other = again.clone();
+        let (again, other) = (again.noting(5), other);
+        assert_eq!((again.published_in(), other.published_in()), (Some(5), Some(u64::MAX)));
+        assert!(same(&again) && same(&other));
+        other.set_shown(false);
+        assert_eq!((other.shown(), other.published_in()), (Shown::No, None));
+    }
+
+    #[test]
+    fn what_is_known_of_a_message_takes_no_more_than_it_did() {
+        assert_eq!(size_of::<Head>(), 32);
     }
 }

@@ -26,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::auth::{AccountError, BadBackendSetting, Outside};
 use crate::broker::{Broker, notices, schedule};
+use crate::client::BadClientSetting;
 use crate::config::Config;
 use crate::logs::Logs;
 use crate::management::{Api, CannotLoad, Ports};
@@ -33,9 +34,10 @@ use crate::metrics::machine::{node_name, resident_memory};
 use crate::metrics::sampler::Sampler;
 use crate::prometheus::Exporter;
 use crate::protocol::fault::Fault;
+use crate::spans::semantics::Host;
 use crate::store::{CannotOpen, Failure};
 use crate::transport::{BadRange, BadTls, Ranges, Tls, Transport};
-use crate::{management, net, prometheus};
+use crate::{management, net, otlp, prometheus};
 use listeners::{Listener, Listeners};
 
 /// How often it is looked whether there is room for messages in memory and on the disk, and
@@ -49,6 +51,8 @@ pub struct Server {
     ports: Ports,
     tls: Option<Arc<Tls>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Who shows messages' ways to OpenTelemetry, if that is wanted.
+    shows: Option<otlp::exporter::Exporter>,
 }
 
 /// Why a broker cannot start.
@@ -82,6 +86,9 @@ pub enum CannotStart {
     /// A backend that says who may come in cannot be asked.
     #[error("cannot use the settings of [auth]: {0}")]
     Backend(#[from] BadBackendSetting),
+    /// OpenTelemetry's collector cannot be reached with these settings.
+    #[error("cannot use the settings of [opentelemetry]: {0}")]
+    OpenTelemetry(BadClientSetting),
     /// Definitions cannot be taken.
     #[error(transparent)]
     Definitions(#[from] CannotLoad),
@@ -108,6 +115,7 @@ impl Server {
         let outside = Outside::load(&config.auth)?;
         let broker = Arc::new(Broker::open(config, &outside)?);
         broker.auth.begin(&broker.config.defaults)?;
+        let shows = show_messages(&broker, ports.amqp.port())?;
         let sampler = Arc::new(Sampler::default());
         let (for_api, seen) = (Arc::clone(&broker), Arc::clone(&sampler));
         let api = Api::new(for_api, seen, Arc::clone(&logs), ports, tls.clone());
@@ -141,7 +149,7 @@ impl Server {
                 }
             });
         }
-        Ok(Self { broker, logs, ports, tls, tasks })
+        Ok(Self { broker, logs, ports, tls, tasks, shows })
     }
 
     /// Where AMQP clients connect to.
@@ -214,7 +222,26 @@ impl Server {
             );
         }
         self.broker.close().await;
+        if let Some(shows) = self.shows {
+            let finished = tokio::task::spawn_blocking(move || shows.finish()).await;
+            finished.unwrap_or_else(|panic| tracing::error!("spans were not sent: {panic}"));
+        }
     }
+}
+
+/// Begins to show messages' ways to OpenTelemetry, if that is wanted.
+fn show_messages(
+    broker: &Broker,
+    port: u16,
+) -> Result<Option<otlp::exporter::Exporter>, CannotStart> {
+    let Some(spans) = &broker.shared.spans else { return Ok(None) };
+    let address = node_name().split_once('@').map_or_else(node_name, |(_, host)| host.to_owned());
+    let started = otlp::exporter::Exporter::start(
+        spans,
+        &broker.config.opentelemetry,
+        Host { address, port },
+    );
+    started.map(Some).map_err(CannotStart::OpenTelemetry)
 }
 
 /// Gives queues their turns when something in them is due.

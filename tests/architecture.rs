@@ -16,15 +16,18 @@ const MAY_USE: &[(&str, &str)] = &[
     ("queue", "names message ledger wire"),
     ("policy", "names wire queue"),
     ("topology", "names message wire protocol routing queue policy"),
+    ("spans", "names message wire"),
     ("config", ""),
     ("logs", "config"),
     ("store", "names message config"),
     ("transport", "config"),
-    ("auth", "names wire topology config"),
+    ("client", "config"),
+    ("auth", "names wire topology config client"),
+    ("otlp", "message wire spans config client"), // message and wire only in its tests
     (
         "broker",
-        "names message counter wire protocol routing queue policy topology config store \
-         transport auth",
+        "names message counter wire protocol routing queue policy topology spans config store \
+         transport auth otlp",
     ),
     ("net", "names message wire protocol queue config store transport auth broker"),
     ("metrics", "names queue broker"),
@@ -39,7 +42,7 @@ const MAY_USE: &[(&str, &str)] = &[
     ("ctl", "config auth"),   // sizes such as 2GB; the password hash that `ctl hash_password` makes
     (
         "server",
-        "names protocol config logs store transport auth broker net metrics \
+        "names protocol spans config logs store transport auth client otlp broker net metrics \
          prometheus management",
     ),
     ("offline", "auth broker config management metrics server"),
@@ -49,7 +52,8 @@ const MAY_USE: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and do not do: no task, file, socket, clock, lock or chance.
-const PURE: &str = "names message counter ledger wire protocol routing queue policy topology";
+const PURE: &str = "names message counter ledger wire protocol routing queue policy topology \
+                    spans";
 const NOT_PURE: &str = "tokio:: std::fs std::net Instant::now SystemTime Mutex RwLock rand:: \
                         thread:: println!";
 const LONGEST_FILE: usize = 600;

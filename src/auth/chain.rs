@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::BadBackendSetting;
 use super::backend::{Attempt, Backend, Principal};
 use super::cache::Cached;
-use super::client::BadBackendSetting;
 use super::http::Http;
 use super::login::Refused;
 use super::oauth2::OAuth2;

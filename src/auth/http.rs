@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use form_urlencoded::Serializer;
 
+use super::BadBackendSetting;
 use super::backend::{Attempt, Backend, Deed, Known, Principal, Question, Verdict};
-use super::client::{BadBackendSetting, Certificates, Client};
 use super::login::Refused;
+use crate::client::{Certificates, Client};
 use crate::config::{AskingMethod, AuthHttpConfig};
 
 /// RabbitMQ's name for it.

@@ -70,6 +70,19 @@ impl Refused {
         Self::ByBackend { backend, user: user.into(), why: why.into() }
     }
 
+    /// Who they said they are, if that is known.
+    pub fn user(&self) -> &str {
+        match self {
+            Self::InvalidCredentials(user)
+            | Self::NotLoopback(user)
+            | Self::ByBackend { user, .. } => user,
+            Self::UnknownMechanism(_)
+            | Self::Malformed(_)
+            | Self::NamelessCertificate
+            | Self::Failed(_) => "",
+        }
+    }
+
     /// Whether it would be the same the next time.
     pub(super) fn is_final(&self) -> bool {
         !matches!(self, Self::Failed(_))

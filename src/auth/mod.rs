@@ -13,7 +13,6 @@ mod attempts;
 mod backend;
 mod cache;
 mod chain;
-mod client;
 pub mod happenings;
 mod http;
 mod internal;
@@ -33,11 +32,11 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
+pub use crate::client::BadClientSetting as BadBackendSetting;
 pub use accounts::{AccountError, Permission, TopicPermission, User};
 pub use attempts::{Attempts, Source};
 pub use backend::{Attempt, Backend, Deed, Known, Principal, Question, Resource, Right, Verdict};
 pub use chain::Outside;
-pub use client::BadBackendSetting;
 pub use login::{CertificateNames, Origin, Refused};
 pub use oauth2::Token;
 pub use pattern::{BadPattern, Pattern, TopicPattern};

@@ -13,10 +13,15 @@ use super::throttle::Throttle;
 use super::vhost_rules::Put;
 use crate::names::UserName;
 use crate::policy::Invalid;
+use crate::topology::happenings::parameter;
 use crate::topology::limits::{Limits, LimitsOf};
 use crate::topology::parameters::{CLUSTER_NAME, check_global};
 use crate::topology::rows::rules::{self, Rule};
 use crate::topology::rows::{Row, gone};
+use crate::wire::table::Value::Text;
+
+/// What the component of global parameters is called.
+const GLOBAL: &str = "global";
 
 impl Broker {
     /// The global parameters, by name.
@@ -34,6 +39,7 @@ impl Broker {
         check_global(name, &value)?;
         let mut globals = self.globals.write();
         self.shared.write_rows(&[rules::global(name, &value)], &[]);
+        self.shared.tell("parameter.set", |_| parameter(GLOBAL, name, Some(&value)));
         Ok(Put::of(globals.parameters.insert(name.to_owned(), value).is_none()))
     }
 
@@ -42,6 +48,7 @@ impl Broker {
         let mut globals = self.globals.write();
         let Some(value) = globals.parameters.remove(name) else { return false };
         self.shared.write_rows(&[gone(rules::global(name, &value))], &[]);
+        self.shared.tell("parameter.cleared", |_| parameter(GLOBAL, name, None));
         true
     }
 
@@ -107,6 +114,13 @@ impl Broker {
         let limits = change(&before)?;
         if limits == before {
             return Ok(());
+        }
+        let username = Text(user.as_str().as_bytes());
+        if limits.iter().any(|(name, limit)| before.iter().all(|was| was != (name, limit))) {
+            self.shared.tell("user.limits.set", |_| limits.told().with("username", username));
+        } else {
+            let gone = Limits::default();
+            self.shared.tell("user.limits.cleared", |_| gone.told().with("username", username));
         }
         let row = rules::user_limits(user, &limits);
         if limits.is_empty() {

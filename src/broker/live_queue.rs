@@ -15,6 +15,7 @@ mod overflow;
 mod peeking;
 mod reading;
 mod report;
+mod showing;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use parking_lot::Mutex;
 
 use super::outbox::{Outlet, Stalled};
 use super::vhost::Vhost;
+use super::watched::Watched;
 use super::{Shared, after, waits};
 use crate::message::Message;
 use crate::names::{DeliveryId, LogPosition, QueueId, QueueName};
@@ -54,8 +56,8 @@ pub struct LiveQueue {
     /// Some of its messages may be on disk: it is durable, or [memory is scarce](overflow).
     stores: AtomicBool,
     vhost: Weak<Vhost>,
-    /// What it hands out is shown on `amq.rabbitmq.trace`.
-    traced: Arc<AtomicBool>,
+    /// Who is shown what it hands out.
+    watched: Arc<Watched>,
     /// It looks for duplicates.
     guarded: OnceLock<Guarded>,
     shared: Arc<Shared>,
@@ -167,7 +169,7 @@ impl LiveQueue {
             alarm: u64::MAX,
             is_asked_for_dead: false,
         });
-        let traced = Arc::clone(&vhost.traced);
+        let watched = Arc::clone(&vhost.watched);
         let (vhost, shared) = (Arc::downgrade(vhost), Arc::clone(shared));
         let reads_refused = AtomicU32::new(0);
         let guarded = OnceLock::new();
@@ -178,7 +180,7 @@ impl LiveQueue {
             durable,
             stores,
             vhost,
-            traced,
+            watched,
             guarded,
             shared,
             refuses,
@@ -315,6 +317,7 @@ impl LiveQueue {
     ) -> Rest {
         let before = core.queue.bytes_in_memory();
         let mut rest = Rest::default();
+        let shown = self.shown();
         let mut ticked = core.queue.needs_clock();
         if ticked {
             core.tick(&self.shared.clock);
@@ -333,7 +336,11 @@ impl LiveQueue {
                             continue;
                         }
                     };
+                    let enters = shown.and_then(|shown| shown.begin(message));
                     self.store(&core.queue, message, &mut rest, together);
+                    if let Some((shown, begun)) = shown.zip(enters) {
+                        shown.entered(self, &core.queue, message, begun);
+                    }
                     if let Some(first) = first {
                         let keeps = self.durable && message.is_persistent();
                         rest.position = first.settle(rest.position, keeps, together);
@@ -344,8 +351,12 @@ impl LiveQueue {
                         self.tell_of_consumer("consumer.deleted", &outlet);
                     }
                 }
-                Command::Settle(..)
-                | Command::Busy(_)
+                Command::Settle(id, outcome) => {
+                    if let Some(shown) = shown {
+                        shown.settled(self, &core.queue, *id, *outcome);
+                    }
+                }
+                Command::Busy(_)
                 | Command::Room(_)
                 | Command::Fetched { .. }
                 | Command::Unreadable { .. }

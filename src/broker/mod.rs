@@ -4,6 +4,7 @@
 //! the registries. It must not know bytes on the wire beyond encoding into an outbox, nor HTTP.
 
 pub mod access;
+pub mod actor;
 pub mod after;
 pub mod clock;
 pub mod control;
@@ -41,9 +42,10 @@ pub mod vhost;
 pub mod vhost_rules;
 pub mod vhosts;
 mod waits;
+pub mod watched;
 pub mod watermark;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -54,6 +56,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::auth::{self, Auth};
 use crate::config::Config;
 use crate::names::{LogPosition, QueueId, UserName, VhostName};
+use crate::otlp::Spans;
 use crate::queue::Window;
 use crate::store::{CannotOpen, Record, Store};
 use crate::topology::parameters::Globals;
@@ -95,6 +98,8 @@ pub struct Shared {
     pub dead_letters: DeadLetters,
     /// When the next scheduled message is due.
     alarm: schedule::Alarm,
+    /// Where it is written when scheduled messages are due.
+    scratch: Arc<schedule::Nameless>,
     /// The log position of the last change of durable things.
     last_row: AtomicU64,
     queue_ids: Mutex<QueueIds>,
@@ -102,6 +107,8 @@ pub struct Shared {
     pub churn: Churn,
     /// What is said of all this on exchanges.
     pub notices: notices::Notices,
+    /// Where OpenTelemetry is shown messages' ways, if it is.
+    pub spans: Option<Spans>,
 }
 
 /// A running broker. Several may run in one process.
@@ -217,26 +224,32 @@ impl Shared {
     }
 }
 
+/// The rows of users and permissions: what a change means depends on what was there.
+type KnownRows = BTreeMap<Vec<u8>, Vec<u8>>;
+
 impl Shared {
     /// Tells what happened to those who listen to events.
     pub(super) fn tell(&self, key: &'static str, facts: impl FnOnce(TableBuilder) -> TableBuilder) {
         self.notices.tell(self.clock.now(), key, facts);
     }
 
-    fn tell_of_accounts(&self, changes: &[RowChange], known: &Mutex<BTreeSet<Vec<u8>>>) {
+    /// The same of what nobody did who is known.
+    fn tell_by_nobody(&self, key: &'static str, facts: impl FnOnce(TableBuilder) -> TableBuilder) {
+        self.notices.tell_by_nobody(self.clock.now(), key, facts);
+    }
+
+    fn tell_of_accounts(&self, changes: &[RowChange], known: &Mutex<KnownRows>) {
         let mut known = known.lock();
         for change in changes {
-            let was_known = match change.value {
-                Some(_) => !known.insert(change.key.clone()),
+            let before = match &change.value {
+                Some(value) => known.insert(change.key.clone(), value.clone()),
                 None => known.remove(&change.key),
             };
-            let Some((key, told)) = auth::happenings::told(change, was_known) else { continue };
-            self.tell(key, |facts| {
-                let with = |facts: TableBuilder, (name, text): &(&str, String)| {
-                    facts.with(name, Value::Text(text.as_bytes()))
-                };
-                told.iter().fold(facts, with)
-            });
+            if self.notices.are_listened_to() {
+                for (key, facts) in auth::happenings::told(change, before.as_deref()) {
+                    self.tell(key, |_| facts.extend());
+                }
+            }
         }
     }
 
@@ -282,17 +295,21 @@ impl Broker {
             clock: Clock::start(),
             dead_letters: DeadLetters::default(),
             alarm: schedule::Alarm::default(),
+            scratch: Arc::new(schedule::Nameless(config.data.dir.clone())),
             last_row: AtomicU64::new(0),
             queue_ids: Mutex::new(ids),
             churn: Churn::default(),
             notices: notices::Notices::new(config.defaults.vhost.as_str().into()),
+            spans: Spans::new(&config.opentelemetry),
         };
         shared.look_at_the_disk();
         shared.write_rows(&[row], &[]);
         let shared = Arc::new(shared);
         let rows = Arc::clone(&shared);
-        let known = found.iter().flat_map(|found| found.rows.iter().map(|(key, _)| key.clone()));
-        let known = Mutex::new(known.filter(|key| auth::rows::is_one(key)).collect());
+        let known = found.iter().flat_map(|found| found.rows.iter());
+        let known = known.filter(|(key, _)| auth::rows::is_one(key));
+        let known = known.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let known = Mutex::<KnownRows>::new(known);
         let write_rows = move |changes: &[RowChange]| {
             rows.tell_of_accounts(changes, &known);
             rows.write_rows(changes, &[])

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Broker;
+use super::actor::actor;
 use super::firehose::Sight;
 use super::procession::Procession;
 use crate::message::{Message, Parts};
@@ -21,6 +22,8 @@ use crate::topology::happenings::{EVENTS, Happening};
 use crate::wire::content::{Property, header};
 use crate::wire::table::{Table, TableBuilder, Value};
 
+/// The fact that says who did it.
+const ACTOR: &str = "user_who_performed_action";
 /// Notices in line at most.
 const MOST: usize = 65_536;
 /// Bytes of bodies that they keep at most.
@@ -71,8 +74,20 @@ impl Notices {
         self.listened.store(listened, Ordering::Relaxed);
     }
 
-    /// Tells what happened, if anybody listens.
+    /// Tells what happened, if anybody listens, and who did it: whoever acts now.
     pub(super) fn tell(
+        &self,
+        now: u64,
+        key: &'static str,
+        facts: impl FnOnce(TableBuilder) -> TableBuilder,
+    ) {
+        if self.are_listened_to() {
+            self.push_event(Happening { key, facts: facts(TableBuilder::new()).build() }, now);
+        }
+    }
+
+    /// The same, of what nobody did who is known.
+    pub(super) fn tell_by_nobody(
         &self,
         now: u64,
         key: &'static str,
@@ -82,6 +97,13 @@ impl Notices {
             let facts = facts(TableBuilder::new()).build();
             self.push(Notice::Event(Happening { key, facts }, now));
         }
+    }
+
+    pub(super) fn push_event(&self, happening: Happening, now: u64) {
+        let Happening { key, facts } = happening;
+        let by = actor();
+        let facts = facts.extend().with(ACTOR, Value::Text(by.as_str().as_bytes())).build();
+        self.push(Notice::Event(Happening { key, facts }, now));
     }
 
     pub(super) fn push(&self, notice: Notice) {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::Shared;
 use super::outbox::Outbox;
 use super::traffic::{ChannelTraffic, MessageStats, PublishedSizes, SocketTraffic};
 use super::vhost::{GoneTraffic, Vhost};
@@ -146,15 +147,53 @@ impl Peer {
         let again = self.identity.set(identity).is_err();
         debug_assert!(!again, "a connection is opened once");
         self.tell("connection.created", |facts, identity| {
-            facts
-                .with("protocol", Value::Text(b"{0,9,1}"))
-                .with("peer_host", Value::Text(self.from.ip().to_string().as_bytes()))
-                .with("peer_port", Value::I64(self.from.port().into()))
-                .with("host", Value::Text(self.to.ip().to_string().as_bytes()))
-                .with("port", Value::I64(self.to.port().into()))
+            let since = self.connected_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+            self.addresses(of_client(facts, identity))
+                .with("type", Value::Text(b"network"))
+                .with("connected_at", Value::I64(since))
+                .with("frame_max", Value::I64(identity.agreed.frame_max.into()))
+                .with("channel_max", Value::I64(identity.agreed.channel_max.into()))
+                .with("timeout", Value::I64(identity.agreed.heartbeat.into()))
                 .with("ssl", Value::Bool(identity.tls.is_some()))
                 .with("auth_mechanism", Value::Text(identity.mechanism.as_bytes()))
         });
+    }
+
+    /// Somebody has shown who they are, or failed to: then `refused` says why.
+    pub fn tell_of_login(
+        &self,
+        shared: &Shared,
+        (user, mechanism): (&str, &str),
+        tls: bool,
+        refused: Option<&str>,
+    ) {
+        let key = match refused {
+            None => "user.authentication.success",
+            Some(_) => "user.authentication.failure",
+        };
+        shared.tell_by_nobody(key, |facts| {
+            let facts = facts
+                .with("name", Value::Text(user.as_bytes()))
+                .with("auth_mechanism", Value::Text(mechanism.as_bytes()))
+                .with("connection_type", Value::Text(b"network"))
+                .with("connection_name", Value::Text(self.name().as_bytes()))
+                .with("ssl", Value::Bool(tls));
+            let facts = self.addresses(facts);
+            match refused {
+                Some(why) => facts.with("error", Value::Text(why.as_bytes())),
+                None => facts,
+            }
+        });
+    }
+
+    fn addresses(&self, facts: TableBuilder) -> TableBuilder {
+        facts
+            .with("protocol", Value::Text(b"{0,9,1}"))
+            .with("peer_host", Value::Text(self.from.ip().to_string().as_bytes()))
+            .with("peer_port", Value::I64(self.from.port().into()))
+            .with("host", Value::Text(self.to.ip().to_string().as_bytes()))
+            .with("port", Value::I64(self.to.port().into()))
     }
 
     /// Notes what it is doing.
@@ -191,15 +230,29 @@ impl Peer {
     }
 
     fn tell_of_channel(&self, key: &'static str, number: u16) {
-        self.tell(key, |facts, _| facts.with("number", Value::I64(number.into())));
+        let (name, connection) = (format!("{} ({number})", self.name()), self.name());
+        self.tell_as(key, &name, |facts, _| {
+            let connection = Value::Text(connection.as_bytes());
+            facts.with("connection", connection).with("number", Value::I64(number.into()))
+        });
     }
 
     /// Tells those who listen to events, with the facts that all events of a connection have.
     fn tell(&self, key: &'static str, facts: impl FnOnce(TableBuilder, &Identity) -> TableBuilder) {
+        self.tell_as(key, &self.name(), facts);
+    }
+
+    /// The same of something of the connection's that has a name of its own.
+    fn tell_as(
+        &self,
+        key: &'static str,
+        name: &str,
+        facts: impl FnOnce(TableBuilder, &Identity) -> TableBuilder,
+    ) {
         let Some(identity) = self.identity() else { return };
         identity.vhost.shared().tell(key, |table| {
             let table = table
-                .with("name", Value::Text(self.name().as_bytes()))
+                .with("name", Value::Text(name.as_bytes()))
                 .with("user", Value::Text(identity.user.as_str().as_bytes()))
                 .with("vhost", Value::Text(identity.vhost.name.as_str().as_bytes()));
             facts(table, identity)
@@ -224,6 +277,15 @@ impl Peer {
             stats.add(&record.traffic.stats());
         }
         stats
+    }
+}
+
+/// What a client says of itself.
+fn of_client(facts: TableBuilder, identity: &Identity) -> TableBuilder {
+    let facts = facts.with("client_properties", Value::Table(identity.client.as_table()));
+    match identity.client.connection_name() {
+        Some(name) => facts.with("user_provided_name", Value::Text(name.as_bytes())),
+        None => facts,
     }
 }
 
@@ -261,7 +323,7 @@ impl Peers {
                 received_bytes: peer.socket.received_bytes.get(),
                 sent_bytes: peer.socket.sent_bytes.get(),
             });
-            peer.tell("connection.closed", |facts, _| facts);
+            peer.tell("connection.closed", of_client);
         }
         self.left.notify_waiters();
     }

@@ -1,16 +1,15 @@
 //! Publishing: routes remembered, messages gathered so that each queue gets one turn per read.
 
+mod watched;
+
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 
 use super::access::{Access, Denied, Right};
 use super::deduplication::Firsts;
 use super::exchange_traffic::{Copies, Tally, Which};
-use super::firehose::{self, Passing, Sight};
 use super::live_queue::{Comes, LiveQueue};
-use super::notices::Notice;
 use super::reply_to::{ADDRESS_PREFIX, ReplyTos};
 use super::stations::Taps;
 use super::vhost::Vhost;
@@ -21,6 +20,7 @@ use crate::protocol::fault::Fault;
 use crate::queue::options::erlang_term;
 use crate::routing::Envelope;
 use crate::routing::Kind;
+use crate::spans::step::Step;
 use crate::store::Together;
 use crate::topology::{JustAsking, Stations};
 use crate::wire::table::TableRef;
@@ -62,6 +62,8 @@ pub struct Publisher {
     permitted: bool,
     /// The last number that exchanges which go by chance were given.
     chance: u64,
+    /// What OpenTelemetry will be shown of messages that wait for their turn.
+    steps: Vec<Step>,
     /// Whose it is; `None`: somebody's over HTTP.
     pub connection: Option<ConnectionId>,
 }
@@ -147,6 +149,7 @@ impl Publisher {
             firsts: None,
             permitted: false,
             chance: rand::random(),
+            steps: Vec::new(),
             connection: None,
         }
     }
@@ -185,9 +188,19 @@ impl Publisher {
         if self.vhost.version() != self.version || !self.access.is_still(self.accounts_version) {
             self.forget_routes();
         }
-        if self.vhost.traced.load(Ordering::Relaxed) {
-            self.show(&message, how);
+        let watchers = self.vhost.watched.now();
+        if !watchers.is_nobody() {
+            return self.publish_watched(watchers, message, how);
         }
+        self.publish_unwatched(message, how)
+    }
+
+    #[inline]
+    fn publish_unwatched(
+        &mut self,
+        message: Message,
+        how: Addressing<'_>,
+    ) -> Result<Reached, Denied<Message>> {
         if how.more_keys.is_empty()
             && let Some((names, route)) = &self.last
             && **names == *message.names()
@@ -196,33 +209,6 @@ impl Publisher {
             return Ok(self.push(message, &route));
         }
         self.publish_elsewhere(message, how)
-    }
-
-    /// Shows a message on the firehose that is about to be published.
-    #[cold]
-    fn show(&mut self, message: &Message, how: Addressing<'_>) {
-        // What may not be published, or may not be yet, was not published.
-        if firehose::is_shown(message) || self.permit(message, how).is_err() {
-            return;
-        }
-        let exchange = erlang_term::text(message.exchange());
-        let keys = [&[message.routing_key()][..], how.more_keys].concat();
-        let (headers, properties) = (how.headers, message.header());
-        let envelope = Envelope { keys: &keys, headers, properties, chance: self.chance };
-        let routed =
-            self.vhost.look(|topology| topology.route(&exchange, &envelope, &mut JustAsking));
-        // What is refused was not published.
-        let Ok(routed) = routed else { return };
-        let queues = routed.queues.into_iter().filter_map(|id| self.vhost.live(id));
-        let queues = queues.map(|queue| queue.name.clone()).collect();
-        let more_keys = how.more_keys.iter().map(|key| (*key).into()).collect();
-        self.vhost.shared().notices.push(Notice::Seen(Sight {
-            vhost: self.vhost.name.clone(),
-            message: message.clone(),
-            connection: self.connection,
-            channel: how.channel,
-            what: Passing::Published { more_keys, queues },
-        }));
     }
 
     fn publish_elsewhere(
@@ -382,6 +368,7 @@ impl Publisher {
     pub fn flush(&mut self) -> LogPosition {
         self.give_turns();
         self.tally.settle();
+        self.end_spans();
         if let Some(firsts) = &mut self.firsts {
             self.position = self.position.max(firsts.store(self.together.as_ref()));
         }
@@ -409,7 +396,7 @@ impl Publisher {
     #[inline]
     pub fn is_empty(&self) -> bool {
         let idle = self.filled.is_empty() && self.firsts.is_none();
-        idle && self.position == LogPosition::default()
+        idle && self.position == LogPosition::default() && self.steps.is_empty()
     }
 
     /// The exchange that the last message was published to.

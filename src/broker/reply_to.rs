@@ -41,7 +41,8 @@ impl ReplyTos {
     /// queue to keep it in.
     pub fn deliver(&self, address: &str, message: &Message) -> bool {
         let Some(outlet) = self.outlets.get(address) else { return false };
-        let delivery = Delivery { id: None, redelivered: false, message: message.clone() };
+        let message = message.clone();
+        let delivery = Delivery { id: None, position: 0, redelivered: false, message };
         push(&outlet.outbox, &outlet, &delivery);
         true
     }

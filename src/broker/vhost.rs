@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -18,10 +18,10 @@ use super::exchange_traffic::ExchangeTraffic;
 use super::guests::Guests;
 use super::history::Histories;
 use super::live_queue::{Found, LiveQueue, NewQueue};
-use super::notices::Notice;
 use super::schedule::Schedules;
 use super::throttle::Throttle;
 use super::traffic::{MessageStats, Sizes};
+use super::watched::Watched;
 use crate::names::{ConnectionId, LogPosition, QueueId, VhostName};
 use crate::protocol::fault::Fault;
 use crate::queue::options::{Declaration, QueueOptions};
@@ -40,8 +40,8 @@ pub struct Vhost {
     pub(super) topology: RwLock<Topology>,
     /// The topology's version, to be looked at without its lock.
     version: AtomicU64,
-    /// What passes through it is shown on `amq.rabbitmq.trace`.
-    pub(super) traced: Arc<AtomicBool>,
+    /// Who is shown what passes through it.
+    pub(super) watched: Arc<Watched>,
     queues: DashMap<QueueId, Arc<LiveQueue>>,
     /// What exchanges remember.
     pub(super) histories: Histories,
@@ -80,6 +80,7 @@ impl Vhost {
             topology.add_event_exchange();
         }
         let version = AtomicU64::new(topology.version());
+        let watched = Arc::new(Watched::by(shared.spans.is_some()));
         Self {
             name,
             shared,
@@ -87,7 +88,7 @@ impl Vhost {
             changes: Mutex::new(()),
             topology: RwLock::new(topology),
             version,
-            traced: Arc::default(),
+            watched,
             queues: DashMap::new(),
             histories: Histories::default(),
             schedules: Schedules::default(),
@@ -154,14 +155,18 @@ impl Vhost {
 
     /// Tells what happened, and notes who wants to hear more.
     fn take_note(&self, topology: &mut Topology) {
+        self.tell_happenings(topology);
         let notices = &self.shared.notices;
-        for happening in topology.take_happenings() {
-            notices.push(Notice::Event(happening, self.shared.clock.now()));
-        }
         if self.name == notices.home {
             notices.set_listened(topology.has_listeners());
         }
-        self.traced.store(topology.properties().tracing, Ordering::Relaxed);
+        self.watched.set_firehose(topology.properties().tracing);
+    }
+
+    pub(super) fn tell_happenings(&self, topology: &mut Topology) {
+        for happening in topology.take_happenings() {
+            self.shared.notices.push_event(happening, self.shared.clock.now());
+        }
     }
 
     /// Takes a row of the catalogue back, at start.

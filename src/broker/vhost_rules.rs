@@ -19,7 +19,7 @@ use crate::protocol::fault::Fault;
 use crate::queue::Command;
 use crate::topology::Topology;
 use crate::topology::governed::Reconfigured;
-use crate::topology::limits::MAX_CONNECTIONS;
+use crate::topology::limits::{Limits, MAX_CONNECTIONS};
 use crate::topology::parameters::Parameters;
 use crate::topology::properties::Properties;
 
@@ -145,6 +145,31 @@ impl Vhost {
         });
     }
 
+    /// Replaces all limits by those that the parameter `limits` says.
+    pub fn put_limits(&self, parameter: &str, said: &Value) -> Result<Put, Invalid> {
+        let limits = Limits::of_parameter(parameter, said)?;
+        let _changes = self.changes.lock();
+        let set = |topology: &mut Topology| {
+            let was_none = topology.properties().limits.is_empty();
+            topology.set_limits(limits);
+            self.follow_limits(topology);
+            Put::of(was_none)
+        };
+        Ok(self.change_locked(None, set).0)
+    }
+
+    /// Clears all limits. Returns whether there were any.
+    pub fn clear_limits(&self) -> bool {
+        let _changes = self.changes.lock();
+        let clear = |topology: &mut Topology| {
+            let were_any = !topology.properties().limits.is_empty();
+            topology.set_limits(Limits::default());
+            self.follow_limits(topology);
+            were_any
+        };
+        self.change_locked(None, clear).0
+    }
+
     fn follow_limits(&self, topology: &Topology) {
         self.throttle.set(&topology.properties().limits, Instant::now());
     }
@@ -196,7 +221,11 @@ impl Vhost {
     pub(super) fn end(&self, shared: &super::Shared) {
         {
             let _changes = self.changes.lock();
-            let (queues, rows) = self.topology.write().end();
+            let mut topology = self.topology.write();
+            topology.watch(self.shared().notices.are_listened_to());
+            let (queues, rows) = topology.end();
+            self.tell_happenings(&mut topology);
+            drop(topology);
             for queue in queues.iter().filter_map(|id| self.take_queue(*id)) {
                 // An unconditional delete is not refused.
                 let _ = queue.delete(false, false);

@@ -62,15 +62,21 @@ impl Broker {
     ) -> Result<Put, Invalid> {
         let _changes = self.vhost_changes.lock();
         if let Some(vhost) = self.vhost(name) {
-            return vhost.change_properties(change).map(|()| Put::Updated);
+            vhost.change_properties(change)?;
+            self.tell_of_vhost("vhost.updated", &vhost);
+            return Ok(Put::Updated);
         }
         // It is seen by nobody before it is all right.
         let vhost = Arc::new(Vhost::new(name.into(), Arc::clone(&self.shared)));
         vhost.change_properties(change)?;
-        self.vhosts.insert(name.into(), vhost);
-        self.shared.tell("vhost.created", |facts| facts.with("name", Value::Text(name.as_bytes())));
+        self.vhosts.insert(name.into(), Arc::clone(&vhost));
+        self.tell_of_vhost("vhost.created", &vhost);
         tracing::info!(vhost = name, "vhost added");
         Ok(Put::Created)
+    }
+
+    fn tell_of_vhost(&self, key: &'static str, vhost: &Vhost) {
+        self.shared.tell(key, |_| vhost.properties().told(vhost.name.as_str()));
     }
 
     /// Deletes a vhost with everything in it, and all permissions in it. Its connections are closed (320).

@@ -1,5 +1,5 @@
 //! How settings come together: from a file (TOML, or RabbitMQ's own), then `RABBITMQ_*` variables,
-//! then Warren's.
+//! then OpenTelemetry's (`OTEL_*`), then Warren's.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -81,6 +81,7 @@ impl Config {
             None => Self::default(),
         };
         rabbitmq::apply_variables(&mut config, &variable)?;
+        config.opentelemetry.apply_variables(&variable)?;
         let notes = std::mem::take(&mut config.notes);
         let mut settings = Table::try_from(config).expect("settings can be written as TOML");
         overlay(&mut settings, "WARREN", &variable)?;

@@ -11,6 +11,9 @@ use crate::broker::vhost::Vhost;
 use crate::config::HttpConfig;
 use crate::logs::Logs;
 pub(super) use crate::metrics::RABBITMQ_VERSION;
+
+/// What stands where RabbitMQ says on which Erlang it runs.
+pub(super) const NO_ERLANG: &str = "none: Warren is written in Rust";
 use crate::metrics::machine::node_name;
 use crate::metrics::sampler::Sampler;
 use crate::names::LogPosition;

@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::api::Api;
 use super::problem::Problem;
 use crate::auth::{Auth, Deed, Origin, Permission, Principal, Question, Resource, Right, Verdict};
+use crate::broker::actor::act_as;
 use crate::broker::vhost::Vhost;
 use crate::names::{UserName, VhostName};
 use crate::protocol::fault::Fault;
@@ -115,6 +116,7 @@ impl FromRequestParts<Arc<Api>> for Caller {
             tracing::warn!(%from, "management login refused: {refused}");
             Problem::unknown_caller()
         })?);
+        act_as(Some(&principal.name));
         let mut caller = Self {
             user: principal.name.clone(),
             tags: principal.tags.clone(),

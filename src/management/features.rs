@@ -36,13 +36,22 @@ impl Row for Flag {
     }
 }
 
+/// The flag of the series that Warren follows: the one that its next one will require.
+const NEWEST: &str = "rabbitmq_4.3.0";
+
 /// RabbitMQ 4.3's flags that mean something to its clients; each is on, and always was.
-const FLAGS: [(&str, &str); 8] = [
+const FLAGS: [(&str, &str); 14] = [
     ("detailed_queues_endpoint", "Detailed queues HTTP API endpoint"),
     ("direct_exchange_routing_v2", "Direct exchanges are routed by an index"),
     ("drop_unroutable_metric", "Counts messages that led to no queue"),
     ("empty_basic_get_metric", "Counts basic.get from an empty queue"),
     ("implicit_default_bindings", "Default bindings are not stored"),
+    ("message_containers", "Messages keep their annotations"),
+    ("quorum_queue", "Queues of type `quorum`"),
+    ("rabbitmq_4.0.0", "Behaves as 4.0"),
+    ("rabbitmq_4.1.0", "Behaves as 4.1"),
+    ("rabbitmq_4.2.0", "Behaves as 4.2"),
+    (NEWEST, "Behaves as 4.3"),
     ("tracking_records_in_ets", "Connections and channels are counted in memory"),
     ("user_limits", "Limits of connections and channels for each user"),
     ("virtual_host_metadata", "Vhosts have descriptions, tags and other metadata"),
@@ -65,11 +74,33 @@ impl Row for Deprecated {
     }
 }
 
-/// What RabbitMQ refuses by now and Warren goes on permitting.
-const DEPRECATED: [(&str, &str); 2] = [
-    ("global_qos", "basic.qos with global set"),
-    ("transient_nonexcl_queues", "Queues that are neither durable nor exclusive"),
+/// What RabbitMQ refuses by now, or will: Warren goes on permitting some of it and never had the rest.
+const DEPRECATED: [(&str, &str, Phase); 5] = [
+    ("classic_queue_mirroring", "Copies of classic queues on other nodes", Phase::Removed),
+    ("global_qos", "basic.qos with global set", Phase::Permitted),
+    ("queue_master_locator", "Where a queue's first node is", Phase::Denied),
+    ("ram_node_type", "Nodes that keep nothing on disk", Phase::Removed),
+    ("transient_nonexcl_queues", "Queues that are neither durable nor exclusive", Phase::Permitted),
 ];
+
+/// How far a feature is on its way out.
+#[derive(Clone, Copy)]
+enum Phase {
+    Permitted,
+    Denied,
+    Removed,
+}
+
+impl Phase {
+    /// What RabbitMQ calls the phase, and whether what is in it can be used.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Permitted => ("permitted_by_default", "permitted"),
+            Self::Denied => ("denied_by_default", "denied"),
+            Self::Removed => ("removed", "denied"),
+        }
+    }
+}
 
 async fn flags(_: Caller, Query(query): Query) -> Answer {
     let flag = |(name, desc)| Flag {
@@ -77,8 +108,8 @@ async fn flags(_: Caller, Query(query): Query) -> Answer {
         desc,
         doc_url: "",
         state: "enabled",
-        stability: "required",
-        require_level: "hard",
+        stability: if name == NEWEST { "stable" } else { "required" },
+        require_level: if name == NEWEST { "none" } else { "hard" },
         provided_by: "warren",
     };
     list(query, move |_| FLAGS.map(flag).into()).await
@@ -93,13 +124,9 @@ async fn enable(_: Administrator, Named(name): Named<String>) -> Answer {
 }
 
 async fn deprecated(_: Caller, Query(query): Query) -> Answer {
-    let feature = |(name, desc)| Deprecated {
-        name,
-        desc,
-        deprecation_phase: "permitted_by_default",
-        doc_url: "",
-        provided_by: "warren",
-        state: "permitted",
+    let feature = |(name, desc, phase): (_, _, Phase)| {
+        let (deprecation_phase, state) = phase.names();
+        Deprecated { name, desc, deprecation_phase, doc_url: "", provided_by: "warren", state }
     };
     list(query, move |_| DEPRECATED.map(feature).into()).await
 }

@@ -5,9 +5,11 @@
 //! changed by the same functions that AMQP clients use. Must not know: sockets of AMQP clients,
 //! what queues hold beyond what they report.
 
+mod absent;
 mod alarms;
 mod answer;
 mod api;
+mod attempts;
 mod bindings;
 mod caller;
 mod channels;
@@ -82,6 +84,8 @@ fn api_routes() -> Routes {
         .merge(permissions::routes())
         .merge(definitions::routes())
         .merge(features::routes())
+        .merge(attempts::routes())
+        .merge(absent::routes())
         .merge(logs::routes())
         .merge(alarms::routes())
         .merge(health::routes())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, columns, object};
-use super::api::{Api, RABBITMQ_VERSION};
+use super::api::{Api, NO_ERLANG, RABBITMQ_VERSION};
 use super::caller::Monitor;
 use super::fields::{Named, Query};
 use super::listing::Ages;
@@ -55,6 +55,8 @@ struct NodeView {
     context_switches: u64,
     rabbitmq_version: &'static str,
     erlang_version: &'static str,
+    erlang_full_version: &'static str,
+    crypto_lib_version: &'static str,
     net_ticktime: u32,
     db_dir: String,
     config_files: Vec<String>,
@@ -109,6 +111,8 @@ fn view(api: &Api, ages: &Ages) -> NodeView {
         context_switches: usage.context_switches,
         rabbitmq_version: RABBITMQ_VERSION,
         erlang_version: "none",
+        erlang_full_version: NO_ERLANG,
+        crypto_lib_version: "none",
         net_ticktime: 60,
         db_dir: config.data.dir.display().to_string(),
         config_files: Vec::new(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, columns};
-use super::api::{Api, Ports, RABBITMQ_VERSION};
+use super::api::{Api, NO_ERLANG, Ports, RABBITMQ_VERSION};
 use super::caller::Caller;
 use super::fields::Query;
 use super::listing::Ages;
@@ -219,7 +219,7 @@ fn view(api: &Api, caller: &Caller, ages: &Ages) -> Overview {
         cluster_tags: Map::new(),
         node_tags: Map::new(),
         erlang_version: "none",
-        erlang_full_version: "none: Warren is written in Rust",
+        erlang_full_version: NO_ERLANG,
         crypto_lib_version: "none",
         release_series_support_status: "supported",
         disable_stats: false,

@@ -18,6 +18,7 @@ use super::routes::Routes;
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_rules::Put;
 use crate::policy::{Class, Policy};
+use crate::topology::limits::{LIMITS, VHOST_LIMITS};
 use crate::topology::parameters::CLUSTER_NAME;
 
 pub(super) fn routes() -> Routes {
@@ -87,8 +88,8 @@ pub(super) fn but_policies(vhost: &Vhost, say: bool) -> Vec<ParameterView> {
         all.push(ParameterView {
             value: Value::Object(limits.to_json()),
             vhost: say.then(|| vhost.name.to_string()),
-            component: "vhost-limits".to_owned(),
-            name: "limits".to_owned(),
+            component: VHOST_LIMITS.to_owned(),
+            name: LIMITS.to_owned(),
         });
     }
     all
@@ -167,7 +168,10 @@ async fn put(
     let vhost = vhost_to_change(&api, &caller, &vhost).await?;
     fields.must_have(&["value"])?;
     let value = fields.get("value").cloned().unwrap_or_default();
-    let put = vhost.put_parameter(&component, &name, value)?;
+    let put = match component == VHOST_LIMITS {
+        true => vhost.put_limits(&name, &value)?,
+        false => vhost.put_parameter(&component, &name, value)?,
+    };
     api.safe(api.broker.shared.last_row()).await;
     Ok(put_answer(put == Put::Created))
 }
@@ -178,7 +182,11 @@ async fn delete(
     Named((component, vhost, name)): Named<(String, String, String)>,
 ) -> Answer {
     let (vhost, _) = api.entered(&caller, &vhost).await?;
-    if !vhost.delete_parameter(&component, &name) {
+    let was_there = match component == VHOST_LIMITS {
+        true => name == LIMITS && vhost.clear_limits(),
+        false => vhost.delete_parameter(&component, &name),
+    };
+    if !was_there {
         return Err(Problem::not_found());
     }
     api.safe(api.broker.shared.last_row()).await;

@@ -309,9 +309,12 @@ async fn bindings_to(
     Query(query): Query,
 ) -> Answer {
     let vhost = api.vhost(&caller, &vhost)?;
-    find(&vhost, &name)?;
+    // A queue that is not there has none, as in RabbitMQ (which lists its implicit one): tools look
+    // here before they unbind.
+    let exists = vhost.look(|topology| topology.queue(&name)).is_some();
     list(query, move |_| {
-        let mut all = vec![bindings::implicit(&vhost, &name)];
+        let mut all: Vec<_> =
+            exists.then(|| bindings::implicit(&vhost, &name)).into_iter().collect();
         let bound = vhost.look(|topology| topology.bindings_to_queue(&name));
         all.extend(bindings::views(&vhost, bound));
         all

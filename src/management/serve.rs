@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::api::Api;
 use super::middleware::Asked;
 use super::{middleware, routes};
+use crate::broker::actor::acting;
 use crate::transport::Transport;
 use crate::web::{self, Bounds};
 
@@ -39,7 +40,7 @@ async fn answer(
         Some(refused) => refused,
         None => {
             request.extensions_mut().insert(ConnectInfo(peer));
-            let answered: Result<_, Infallible> = router.call(request).await;
+            let answered: Result<_, Infallible> = acting(router.call(request)).await;
             answered.unwrap_or_else(|never| match never {})
         }
     };

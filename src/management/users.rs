@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::routes::Routes;
 use crate::auth::password::{HashingAlgorithm, PasswordHash};
 use crate::auth::{AccountError, Credentials, User};
+use crate::broker::actor::carried;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -122,9 +123,8 @@ pub(super) async fn put_user(
     let (api, name, by) = (Arc::clone(api), name.to_owned(), by.to_owned());
     let to_wait = Arc::clone(&api);
     // Hashing takes time on purpose; it must not keep others waiting.
-    let put = tokio::task::spawn_blocking(move || {
-        api.broker.auth.put_user(&name, credentials, tags, &by)
-    });
+    let put = move || api.broker.auth.put_user(&name, credentials, tags, &by);
+    let put = tokio::task::spawn_blocking(carried(put));
     let put = put.await.expect("putting a user does not panic and is not cancelled")?;
     to_wait.safe(put.safe_at).await;
     Ok(put.new)

@@ -114,16 +114,20 @@ impl Session {
             // What was published waits for its turn; nothing else may follow that gives it one.
             self.flush();
         } else if let Answer::Principal(checked) = answer {
-            let (id, done) = match waiting {
-                Waiting::Secret => (MethodId::of(10, 70), self.secret_checked(checked)),
+            let done = match waiting {
+                Waiting::Secret => {
+                    let done = self.secret_checked(checked);
+                    done.map_err(|fault| fault.at(MethodId::of(10, 70)))
+                }
                 Waiting::Login
                 | Waiting::Open { .. }
                 | Waiting::Request { .. }
                 | Waiting::Publish { .. }
-                | Waiting::Consumers => (MethodId::of(10, 11), self.login_checked(checked)),
+                // RabbitMQ does not say that it was start-ok.
+                | Waiting::Consumers => self.login_checked(checked),
             };
             if let Err(fault) = done {
-                self.fault(0, fault.at(id));
+                self.fault(0, fault);
             }
         }
         self.set_recheck();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::{CertificateNames, Origin, Principal, Refused};
 use crate::broker::access::{Access, Denied};
+use crate::broker::actor::act_as;
 use crate::broker::peers::Identity;
 use crate::broker::publish::Publisher;
 use crate::broker::vhost_rules::Admitted;
@@ -70,8 +71,16 @@ impl Session {
         &mut self,
         checked: Result<Principal, Refused>,
     ) -> Result<(), Fault> {
+        let said = match &checked {
+            Ok(principal) => (principal.name.as_str(), None),
+            Err(refused) => (refused.user(), Some(refused.to_string())),
+        };
+        let (user, refused) = (said.0, said.1.as_deref());
+        let (mechanism, tls) = (self.connection.mechanism(), self.tls.is_some());
+        self.me.tell_of_login(&self.common.broker.shared, (user, mechanism), tls, refused);
         let refused = match checked {
             Ok(principal) => {
+                act_as(Some(&principal.name));
                 self.user = Some(principal.name.clone());
                 self.principal = Some(Arc::new(principal));
                 let tune = self.connection.authenticated();

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::session::{Common, serve};
 use crate::broker::Broker;
+use crate::broker::actor::acting;
 use crate::config::AmqpConfig;
 use crate::transport::Transport;
 
@@ -78,7 +79,7 @@ fn welcome(common: &Arc<Common>, transport: &Arc<Transport>, socket: TcpStream, 
     let to = socket.local_addr().unwrap_or(peer);
     let common = Arc::clone(common);
     let handshake = Arc::clone(transport);
-    tokio::spawn(async move {
+    tokio::spawn(acting(async move {
         match handshake.prepare(socket, peer).await {
             Ok(ready) => {
                 drop(handshake);
@@ -86,5 +87,5 @@ fn welcome(common: &Arc<Common>, transport: &Arc<Transport>, socket: TcpStream, 
             }
             Err(error) => tracing::warn!(%peer, "connection refused: {error}"),
         }
-    });
+    }));
 }

@@ -16,6 +16,7 @@ use super::writer;
 use crate::auth::Principal;
 use crate::broker::Broker;
 use crate::broker::access::Access;
+use crate::broker::actor::act_as;
 use crate::broker::outbox::Outbox;
 use crate::broker::peers::{Peer, PeerState};
 use crate::broker::publish::Publisher;
@@ -408,7 +409,10 @@ impl Session {
             if let Some(user) = &self.user {
                 self.common.broker.user_loads.disconnect(user, channels);
             }
+            // The end of its exclusive queues is the broker's doing, as in RabbitMQ.
+            act_as(None);
             vhost.connection_gone(self.id);
+            act_as(self.user.as_ref());
             self.common.broker.shared.churn.connections_closed.count();
             tracing::info!(connection = %self.name(), "connection closed");
         }

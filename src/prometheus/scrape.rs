@@ -7,6 +7,7 @@ use super::exposition::{Exposition, Kind, Labels, Value};
 use super::families::{self, Family, Metric, QUEUE_CONSUMER_COUNT, QUEUE_METRICS};
 use super::rows;
 use super::whole::Whole;
+use crate::broker::Broker;
 use crate::broker::traffic::{SIZE_BOUNDS, Sizes};
 use crate::metrics::RABBITMQ_VERSION;
 use crate::metrics::memory::Breakdown;
@@ -14,6 +15,8 @@ use crate::metrics::memory::Breakdown;
 const PREFIX: &str = "rabbitmq_";
 const DETAILED: &str = "rabbitmq_detailed_";
 const CLUSTER: &str = "rabbitmq_cluster_";
+/// Of what RabbitMQ does not have.
+const OWN: &str = "warren_";
 
 /// Which metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +228,7 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
             scrape.whole(families::TOTALS, &Labels::default(), whole);
             scrape.whole(families::GLOBAL, &Labels::default().with("protocol", "amqp091"), whole);
             scrape.sizes(&whole.sizes);
+            spans(broker, &mut scrape.out);
         }
         (_, Some(filter)) => {
             scrape.prefix = CLUSTER;
@@ -238,6 +242,27 @@ fn objects(exporter: &Exporter, scrape: &mut Scrape<'_>) {
             }
         }
         (None, None) => {}
+    }
+}
+
+/// What became of spans, if messages are shown to OpenTelemetry.
+fn spans(broker: &Broker, out: &mut Exposition) {
+    let Some(spans) = &broker.shared.spans else { return };
+    let told = spans.told();
+    for (name, help, count) in [
+        (
+            "opentelemetry_spans_exported_total",
+            "Spans that the OpenTelemetry collector has taken",
+            told.exported,
+        ),
+        (
+            "opentelemetry_spans_dropped_total",
+            "Spans that were lost: the OpenTelemetry collector was too slow, away, or refused them",
+            told.dropped,
+        ),
+    ] {
+        out.metric(OWN, name, Kind::Counter, help);
+        out.sample(&Labels::default(), count as f64);
     }
 }
 

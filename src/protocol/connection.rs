@@ -7,7 +7,7 @@
 
 use super::fault::Fault;
 use crate::wire::method::{AnyMethod, Other, connection, field_table};
-use crate::wire::table::{Table, Value};
+use crate::wire::table::{Table, TableRef, Value};
 
 /// The smallest frame_max that may be agreed on (AMQP 0-9-1: frame-min-size is 4096; RabbitMQ
 /// wants 8192, its limit before tuning).
@@ -29,6 +29,11 @@ pub struct Offer {
 pub struct ClientProperties(Table);
 
 impl ClientProperties {
+    /// All of it.
+    pub fn as_table(&self) -> TableRef<'_> {
+        self.0.as_ref()
+    }
+
     /// What the client calls this connection.
     pub fn connection_name(&self) -> Option<&str> {
         self.0.get("connection_name")?.as_text()

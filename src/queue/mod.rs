@@ -317,7 +317,7 @@ impl Queue {
         if self.consumers.took(consumer) {
             self.counters.delivered_no_ack += 1;
             self.gone(entry.position, Departure::Acknowledged, effects);
-            self.delivery(None, entry.deliveries, entry.message)
+            self.delivery(None, entry)
         } else {
             self.counters.delivered += 1;
             self.hold(entry, Some(consumer))
@@ -348,7 +348,7 @@ impl Queue {
         if no_ack {
             self.counters.fetched_no_ack += 1;
             self.gone(entry.position, Departure::Acknowledged, effects);
-            return Some(self.delivery(None, entry.deliveries, entry.message));
+            return Some(self.delivery(None, entry));
         }
         Some(self.hold(entry, None))
     }
@@ -359,7 +359,7 @@ impl Queue {
         self.next_delivery += 1;
         self.unacked_bytes += entry.message.body_len() as u64;
         self.unacked_lasting.add(&entry.message);
-        let delivery = self.delivery(Some(DeliveryId(id)), entry.deliveries, entry.message.clone());
+        let delivery = self.delivery(Some(DeliveryId(id)), entry.clone());
         self.unacked.push(id, Held { entry, consumer });
         if let Some(rules) = &mut self.rules {
             rules.timeouts.handed_out(id, rules.now);
@@ -368,17 +368,13 @@ impl Queue {
     }
 
     #[inline]
-    fn delivery(
-        &mut self,
-        id: Option<DeliveryId>,
-        deliveries: Deliveries,
-        message: Message,
-    ) -> Delivery {
+    fn delivery(&mut self, id: Option<DeliveryId>, entry: Entry) -> Delivery {
+        let Entry { position, deliveries, message, .. } = entry;
         let redelivered = deliveries != Deliveries::default();
         self.counters.redelivered += u64::from(redelivered);
         let counted = redelivered && self.rules.is_some();
         let message = if counted { self.with_counts(message, deliveries) } else { message };
-        Delivery { id, redelivered, message }
+        Delivery { id, position, redelivered, message }
     }
 
     /// Forgets all ready messages; those unacked stay. Returns how many.
@@ -441,6 +437,11 @@ impl Queue {
     /// Messages handed out and not settled.
     pub fn unacked(&self) -> usize {
         self.unacked.len()
+    }
+
+    /// What a delivery is of that is not settled, and where that stands.
+    pub fn held(&self, id: DeliveryId) -> Option<(&Message, u64)> {
+        self.unacked.get(id.0).map(|held| (&held.entry.message, held.entry.position))
     }
 
     /// Bytes of all bodies it holds.

@@ -240,6 +240,8 @@ pub struct Window {
 pub struct Delivery {
     /// By what it will be settled; `None` when it is settled by being sent.
     pub id: Option<DeliveryId>,
+    /// Where it stands in the queue.
+    pub position: u64,
     /// Whether it was handed out before.
     pub redelivered: bool,
     /// What it is.

@@ -10,6 +10,7 @@ use super::disk::DiskFile;
 use super::error::CannotFetch;
 use super::format::file_header;
 use super::format::read::{Flaw, Found, Raw, View, look};
+use super::index::cold::{MARKS, Mark};
 use super::index::hot::Spot;
 use super::index::queue::{Particulars, QueueIndex};
 use super::shared::Shared;
@@ -21,7 +22,7 @@ use crate::names::QueueId;
 const GAP: u64 = 16 << 10;
 /// … up to so many bytes.
 const READ: u64 = 1 << 20;
-/// Bytes of a run that are read at once, at least.
+/// Bytes of a run that are read at once, at least, if that many are wanted.
 const STEP: usize = 64 << 10;
 /// Messages that are looked up under one hold of the lock.
 const AT_ONCE: usize = 4096;
@@ -74,7 +75,7 @@ struct RunPlace {
     segment: u64,
     first: u64,
     begin: u64,
-    /// Where to read from: the last fetch may have left off there.
+    /// Where to read from: an earlier fetch may know better than from the front.
     from: u64,
     end: u64,
 }
@@ -146,8 +147,7 @@ impl Shared {
             let (position, stands, handle, len) = if is_cold {
                 let Some((position, first, cold)) = cold.next() else { continue };
                 let (segment, offset) = (cold.run.segment, cold.run.offset);
-                let (upto, at) = cold.left_off;
-                let from = if upto <= position { offset + u64::from(at) } else { offset };
+                let from = offset + u64::from(cold.near(first, position));
                 let end = offset + u64::from(cold.run.bytes);
                 let handle = index.segments.get(&segment).map(|segment| &segment.handle);
                 let place = RunPlace { segment, first, begin: offset, from, end };
@@ -208,7 +208,10 @@ impl Shared {
     ) -> Result<(), CannotFetch> {
         let path = || segments::path(&self.options.dir, run.segment);
         let (seed, whole) = (segments::seed(run.segment), (run.end - run.from) as usize);
+        let wanted: usize = picks.iter().map(|pick| pick.len).sum();
+        let step = STEP.min(wanted + MARKS as usize);
         let (mut bytes, mut at) = (Vec::new(), 0);
+        let (mut marks, mut marked) = (Vec::new(), 0);
         let mut damage = None;
         let mut next = picks.iter().peekable();
         while let Some(pick) = next.peek() {
@@ -223,12 +226,18 @@ impl Shared {
                     } else if position.is_none_or(|position| position > pick.position) {
                         let (flaw, offset) = damage.unwrap_or((Flaw::Content, offset));
                         return Err(pick.damaged(flaw, offset, &path));
+                    } else if let Some(position) = position
+                        && at >= marked + MARKS as usize
+                    {
+                        let nth = position.saturating_sub(run.first) as u32;
+                        marks.push(Mark { nth, at: (offset - run.begin) as u32 });
+                        marked = at;
                     }
                     at += raw.padded_len();
                 }
                 // Not all of it has been read.
                 Found::End | Found::Bad(Flaw::Cut) if known < whole => {
-                    let more = STEP.max(known).min(whole - known);
+                    let more = step.max(known).min(whole - known);
                     bytes.resize(known + more, 0);
                     let start = run.from + known as u64;
                     let read = read(&*pick.handle, &mut bytes[known..], start, &path)?;
@@ -250,7 +259,7 @@ impl Shared {
         }
         let (after, at) = (picks[picks.len() - 1].position + 1, run.from - run.begin + at as u64);
         if let Some(queue) = self.index.lock().get_mut(queue) {
-            queue.cold.left_off(run.first, run.segment, after, at as u32);
+            queue.cold.fetched((run.first, run.segment), (after, at as u32), &marks);
         }
         Ok(())
     }

@@ -256,12 +256,16 @@ impl Store {
         self.shared.failure.get()
     }
 
-    /// Writes and syncs what is left and ends the threads. Nothing may be appended afterwards.
+    /// Writes and syncs what is left, transactions that are under way too, and ends the threads.
+    /// Nothing may be appended afterwards.
     pub fn close(&self) {
+        let mut threads = self.threads.lock();
+        if !threads.is_empty() {
+            self.shared.inbox.wait_until_settled();
+        }
         // The janitor first, which may be waiting for the log.
         self.shared.closing.store(true, Ordering::Release);
         self.shared.bell.ring();
-        let mut threads = self.threads.lock();
         while let Some(thread) = threads.pop() {
             if threads.is_empty() {
                 self.shared.inbox.close();

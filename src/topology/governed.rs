@@ -50,7 +50,7 @@ impl Topology {
     /// Adds or replaces a policy. Returns whether it is new, and the queues to be told.
     pub fn put_policy(&mut self, class: Class, policy: Policy) -> (bool, Reconfigured) {
         self.changes.push(rows::rules::policy(&self.vhost, class, &policy));
-        self.tell_of_policy(&policy);
+        self.tell_of_policy(class, &policy);
         let new = self.rules.of_mut(class).put(policy);
         (new, self.govern_all())
     }
@@ -59,7 +59,7 @@ impl Topology {
     pub fn delete_policy(&mut self, class: Class, name: &str) -> Option<Reconfigured> {
         let gone = self.rules.of_mut(class).remove(name)?;
         self.changes.push(rows::gone(rows::rules::policy(&self.vhost, class, &gone)));
-        self.tell_gone("policy.cleared", name);
+        self.tell_policy_gone(class, name);
         Some(self.govern_all())
     }
 

@@ -1,14 +1,19 @@
 //! What happens in a vhost, for those who listen at `amq.rabbitmq.event`: names and facts as
 //! RabbitMQ's event exchange has them. While nobody listens nothing is noted.
 
+use serde_json::Value as Json;
+
 use super::exchange_options::ExchangeDeclaration;
+use super::limits::{LIMITS, Limits, VHOST_LIMITS};
+use super::properties::Properties;
 use super::{Destination, ExchangeId, Topology};
 use crate::names::ExchangeName;
-use crate::policy::Policy;
-use crate::queue::options::Declaration;
+use crate::policy::{Class, Policy};
+use crate::queue::options::{Declaration, QueueKind};
 use crate::routing;
 use crate::routing::Kind;
-use crate::wire::table::{Table, TableBuilder, Value};
+use crate::wire::json;
+use crate::wire::table::{ArrayBuilder, Table, TableBuilder, Value};
 
 /// The exchange where events are told. Only one vhost has it.
 pub const EVENTS: &str = "amq.rabbitmq.event";
@@ -72,7 +77,7 @@ impl Topology {
         self.tell("queue.created", || {
             TableBuilder::new()
                 .with("name", text(queue.name.as_str()))
-                .with("type", text(queue.kind().unwrap_or_default().name()))
+                .with("type", text(queue_type(queue)))
                 .with("durable", Value::Bool(queue.declared.durable))
                 .with("auto_delete", Value::Bool(queue.declared.auto_delete))
                 .with("exclusive", Value::Bool(queue.declared.owner.is_some()))
@@ -89,6 +94,14 @@ impl Topology {
                 .with("auto_delete", Value::Bool(exchange.auto_delete))
                 .with("internal", Value::Bool(exchange.internal))
                 .with("arguments", Value::Table(exchange.arguments.as_ref()))
+        });
+    }
+
+    pub(super) fn tell_queue_gone(&mut self, queue: &Declaration) {
+        self.tell("queue.deleted", || {
+            TableBuilder::new()
+                .with("name", text(queue.name.as_str()))
+                .with("type", text(queue_type(queue)))
         });
     }
 
@@ -126,32 +139,107 @@ impl Topology {
         });
     }
 
-    pub(super) fn tell_of_policy(&mut self, policy: &Policy) {
+    /// An operator policy is a parameter besides, as in RabbitMQ.
+    pub(super) fn tell_of_policy(&mut self, class: Class, policy: &Policy) {
+        if !self.happenings.watched {
+            return;
+        }
+        let definition = Json::Object(policy.definition.as_map().clone());
+        let said = [
+            ("pattern", Json::from(policy.pattern.as_str())),
+            ("apply-to", policy.apply_to.name().into()),
+            ("priority", Json::Number(policy.priority.clone())),
+            ("definition", definition),
+        ];
+        if class == Class::Operator {
+            let value = said.clone().map(|(key, value)| (key.to_owned(), value));
+            let value = Json::Object(value.into_iter().collect());
+            self.tell_of_parameter(
+                "parameter.set",
+                (class.component(), &policy.name),
+                Some(&value),
+            );
+        }
         self.tell("policy.set", || {
-            let definition = serde_json::Value::Object(policy.definition.as_map().clone());
-            TableBuilder::new()
-                .with("name", text(&policy.name))
-                .with("pattern", text(policy.pattern.as_str()))
-                .with("apply-to", text(policy.apply_to.name()))
-                .with("priority", text(&policy.priority.to_string()))
-                .with("definition", text(&definition.to_string()))
+            let name = TableBuilder::new().with("name", text(&policy.name));
+            said.iter().fold(name, |facts, (key, value)| with_json(facts, key, value))
         });
+    }
+
+    pub(super) fn tell_policy_gone(&mut self, class: Class, name: &str) {
+        match class {
+            Class::User => self.tell_gone("policy.cleared", name),
+            Class::Operator => {
+                self.tell_of_parameter("parameter.cleared", (class.component(), name), None);
+                self.tell_gone("operator.policy.cleared", name);
+            }
+        }
     }
 
     pub(super) fn tell_of_parameter(
         &mut self,
         key: &'static str,
         (component, name): (&str, &str),
-        value: Option<&serde_json::Value>,
+        value: Option<&Json>,
     ) {
-        self.tell(key, || {
-            let facts =
-                TableBuilder::new().with("component", text(component)).with("name", text(name));
-            match value {
-                Some(value) => facts.with("value", text(&value.to_string())),
-                None => facts,
-            }
-        });
+        self.tell(key, || parameter(component, name, value));
+    }
+
+    /// The vhost's limits are others now. They are a parameter besides, as in RabbitMQ.
+    pub(super) fn tell_of_limits(&mut self) {
+        let limits = self.properties.limits.clone();
+        let value = Json::Object(limits.to_json());
+        self.tell_of_parameter("parameter.set", (VHOST_LIMITS, LIMITS), Some(&value));
+        self.tell("vhost.limits.set", || limits.told());
+    }
+}
+
+/// The facts of a parameter: without a value, of one that is gone.
+pub fn parameter(component: &str, name: &str, value: Option<&Json>) -> TableBuilder {
+    let facts = TableBuilder::new().with("component", text(component)).with("name", text(name));
+    match value {
+        Some(value) => with_json(facts, "value", value),
+        None => facts,
+    }
+}
+
+impl Limits {
+    /// Their facts.
+    pub fn told(&self) -> TableBuilder {
+        let facts = TableBuilder::new().with("name", text(LIMITS));
+        self.iter().fold(facts, |facts, (name, limit)| facts.with(name, Value::I64(limit)))
+    }
+}
+
+impl Properties {
+    /// Facts of a vhost.
+    pub fn told(&self, vhost: &str) -> TableBuilder {
+        let mut tags = ArrayBuilder::new();
+        self.tags.iter().for_each(|tag| tags.push(text(tag)));
+        TableBuilder::new()
+            .with("name", text(vhost))
+            .with("description", text(&self.description))
+            .with("tags", tags.as_value())
+            .with("default_queue_type", text(self.default_queue_type.unwrap_or_default().name()))
+            .with("tracing", Value::Bool(self.tracing))
+            .with("protected_from_deletion", Value::Bool(self.protected))
+    }
+}
+
+/// What a table cannot say is told as JSON's own text.
+fn with_json(mut facts: TableBuilder, key: &str, value: &Json) -> TableBuilder {
+    if json::push(&mut facts, key, value).is_err() {
+        facts.push(key, text(&value.to_string()));
+    }
+    facts
+}
+
+/// What RabbitMQ calls a kind of queue in events: the module that has its rules.
+fn queue_type(queue: &Declaration) -> &'static str {
+    match queue.kind().unwrap_or_default() {
+        QueueKind::Classic => "rabbit_classic_queue",
+        QueueKind::Quorum => "rabbit_quorum_queue",
+        QueueKind::Stream => "rabbit_stream_queue",
     }
 }
 

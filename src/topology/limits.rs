@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::policy::Invalid;
 use crate::policy::proplist::{Needed, Rule, check};
+use crate::policy::{Invalid, Term};
 
 /// How many connections there may be in a vhost, or of a user.
 pub const MAX_CONNECTIONS: &str = "max-connections";
@@ -18,6 +18,11 @@ pub const MAX_CHANNELS: &str = "max-channels";
 pub const MAX_MESSAGES_PER_SECOND: &str = "max-messages-per-second";
 /// How many bytes publishers may send in a second, in a vhost or as a user. Not in RabbitMQ.
 pub const MAX_BYTES_PER_SECOND: &str = "max-bytes-per-second";
+
+/// The component of the parameter that RabbitMQ keeps a vhost's limits in.
+pub const VHOST_LIMITS: &str = "vhost-limits";
+/// The name of that parameter.
+pub const LIMITS: &str = "limits";
 
 /// Limits as they were set. A negative one is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +50,7 @@ impl LimitsOf {
     /// What RabbitMQ's texts call them.
     fn name(self) -> &'static str {
         match self {
-            Self::Vhost => "limits",
+            Self::Vhost => LIMITS,
             Self::User => "user-limits",
         }
     }
@@ -63,6 +68,18 @@ impl Limits {
         }
         let number = |value: &Value| value.as_i64().unwrap_or(i64::MAX);
         Ok(Self(said.iter().map(|(name, value)| (name.clone(), number(value))).collect()))
+    }
+
+    /// Reads a vhost's limits as the value of a parameter [`VHOST_LIMITS`].
+    pub fn of_parameter(name: &str, value: &Value) -> Result<Self, Invalid> {
+        if name != LIMITS {
+            // RabbitMQ answers 500, and keeps it.
+            return Err(Invalid::values(vec![format!("{VHOST_LIMITS} has no parameter {name}")]));
+        }
+        let Value::Object(said) = value else {
+            return Err(Invalid::values(vec![format!("{name} not a list {}", Term(value))]));
+        };
+        Self::read(LimitsOf::Vhost, said)
     }
 
     /// The same with one of them set.

@@ -349,7 +349,7 @@ impl Topology {
             self.changes.push(rows::gone(rows::queue(id, &declaration)));
         }
         self.queue_names.remove(&declaration.name);
-        self.tell_gone("queue.deleted", declaration.name.as_str());
+        self.tell_queue_gone(&declaration);
         if let Some(owner) = declaration.declared.owner
             && let Some(owned) = self.owned.get_mut(&owner)
         {

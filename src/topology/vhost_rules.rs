@@ -35,8 +35,10 @@ impl Topology {
         self.set_limits(self.properties.limits.without(name));
     }
 
-    fn set_limits(&mut self, limits: Limits) {
+    /// Replaces the vhost's limits.
+    pub fn set_limits(&mut self, limits: Limits) {
         self.set_properties(Properties { limits, ..self.properties.clone() });
+        self.tell_of_limits();
     }
 
     /// Says why no further queue may be declared, if so.

@@ -8,6 +8,7 @@
 pub mod content;
 pub mod encode;
 pub mod frame;
+pub mod json;
 pub mod method;
 pub mod table;
 

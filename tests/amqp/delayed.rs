@@ -185,6 +185,51 @@ fn what_waits_survives_a_restart() {
     assert_eq!(broker.vhost().scheduled_count("later"), Some(1));
 }
 
+/// More than memory holds the times of.
+#[test]
+fn seventy_thousand_wait_in_order() {
+    const MANY: u64 = 70_000;
+    let mut broker = TestBroker::start();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("it works").as_millis() as u64;
+    // Each at a time of its own, in a mixed order, all an hour or more away.
+    let first = now + HOUR as u64;
+    let time = |n: u64| first + n * 7919 % MANY;
+    broker.with_lapin(async |connection| {
+        let channel = channel(&connection).await;
+        later(&channel, "direct").await;
+        for n in 0..MANY {
+            let at = AMQPValue::LongLongInt(time(n) as i64);
+            let headers = table(&[("x-deliver-at", at)]);
+            let how = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+            let options = BasicPublishOptions::default();
+            let sent = channel.basic_publish("later".into(), "k".into(), options, b"", how);
+            drop(sent.await.expect("it works"));
+        }
+        channel.wait_for_confirms().await.expect("it works");
+    });
+    let waiting = |broker: &TestBroker| {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = broker.vhost().scheduled("later", after, 5000);
+            let Some(last) = page.last() else { return all };
+            after = Some(last.due);
+            all.extend(page.into_iter().map(|each| each.due));
+        }
+    };
+    let mut all = waiting(&broker);
+    assert!(all.iter().map(|due| due.at).eq(first..first + MANY));
+    assert!(all.iter().all(|due| due.at == time(due.position)));
+    for nth in [69_999, 35_000, 1] {
+        let due = all.remove(nth);
+        assert!(broker.vhost().cancel_scheduled("later", due));
+        assert!(!broker.vhost().cancel_scheduled("later", due), "it is gone");
+    }
+    assert_eq!(waiting(&broker), all);
+    broker.restart();
+    eventually("they are read back", || waiting(&broker) == all);
+    assert_eq!(broker.vhost().scheduled_count("later"), Some(all.len()));
+}
+
 #[test]
 fn they_go_where_the_exchange_leads_when_they_are_due() {
     let broker = TestBroker::start();

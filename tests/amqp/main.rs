@@ -23,6 +23,7 @@ mod limits;
 mod low_disk;
 mod mistakes;
 mod notices;
+mod opentelemetry;
 mod permissions;
 mod policies;
 mod prefetch;

@@ -7,9 +7,11 @@ mod support;
 mod http;
 
 mod alarms;
+mod attempts;
 mod dashboard;
 mod definitions;
 mod elsewhere;
+mod events;
 mod exported;
 mod hostile;
 mod lists;

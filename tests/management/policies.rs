@@ -150,3 +150,35 @@ fn parameters_and_names() {
     assert_eq!(get(&broker, "/api/users/guest")["limits"], json!({"max-connections": 5}));
     assert_eq!(get(&broker, "/api/user-limits/guest")[0]["value"], json!({"max-connections": 5}));
 }
+
+/// RabbitMQ keeps a vhost's limits as a parameter, and tools set them as one.
+#[test]
+fn a_vhosts_limits_are_a_parameter() {
+    let broker = TestBroker::start();
+    let (none, path) = (Value::Null, "/api/parameters/vhost-limits/%2F/limits");
+    let wrong = |why: &str| json!(format!("Validation failed\n\n{why}\n"));
+    let value = |value: Value| json!({"value": value});
+    conversation(
+        &broker,
+        &[
+            ("DELETE", path, none.clone(), 404, json!("Not Found")),
+            ("PUT", path, value(json!({"max-connections": 9})), 201, none.clone()),
+            ("PUT", path, value(json!({"max-queues": 5})), 204, none.clone()),
+            ("PUT", path, value(json!(5)), 400, wrong("limits not a list 5")),
+            (
+                "PUT",
+                path,
+                value(json!({"max-queues": "a"})),
+                400,
+                wrong("max-queues should be a number, actually was <<\"a\">>"),
+            ),
+        ],
+    );
+    let limits = json!({"max-queues": 5});
+    let parameter =
+        json!({"value": limits, "vhost": "/", "component": "vhost-limits", "name": "limits"});
+    assert_eq!(get(&broker, path), parameter);
+    assert_eq!(get(&broker, "/api/vhost-limits/%2F")[0]["value"], limits);
+    conversation(&broker, &[("DELETE", path, none, 204, Value::Null)]);
+    assert_eq!(get(&broker, "/api/vhost-limits"), json!([]));
+}

@@ -6,8 +6,10 @@
 
 pub(crate) mod broker;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod elsewhere;
 pub(crate) mod login;
+pub(crate) mod notices;
 pub(crate) mod payload;
 pub(crate) mod token;
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::scopes::Scopes;
 use super::{BadToken, Token};
+use crate::auth::BadBackendSetting;
 use crate::auth::backend::Known;
-use crate::auth::client::BadBackendSetting;
 use crate::config::OAuth2Config;
 
 /// How many scopes a token may have, as RabbitMQ has it.
@@ -56,19 +56,19 @@ impl Rules {
         })
     }
 
-    /// Reads claims, at a time in seconds since 1970.
+    /// Reads claims, at a time in seconds since 1970. The token says itself if it has lapsed.
     pub(super) fn read(&self, claims: &Map<String, Value>, now: u64) -> Result<Known, BadToken> {
         self.check_audience(claims)?;
-        let expires = self.expiry(claims, now)?;
+        let (expires, lapsed) = match self.expiry(claims, now) {
+            Ok(expires) => (expires, None),
+            Err(lapsed) => (None, Some(lapsed)),
+        };
         let scopes = self.scopes(claims)?;
         let tags = scopes.iter().filter_map(|scope| scope.strip_prefix(TAG));
-        let token =
-            Token { expires, scopes: Scopes::new(scopes.iter().map(String::as_str), claims) };
-        Ok(Known {
-            name: self.name(claims).into(),
-            tags: tags.map(str::to_owned).collect(),
-            token: Some(Arc::new(token)),
-        })
+        let tags = tags.map(str::to_owned).collect();
+        let scopes = Scopes::new(scopes.iter().map(String::as_str), claims);
+        let token = Token { expires, scopes, lapsed };
+        Ok(Known { name: self.name(claims).into(), tags, token: Some(Arc::new(token)) })
     }
 
     fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), BadToken> {

@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use super::BadToken;
-use crate::auth::client::{self, BadBackendSetting, Certificates, Client};
+use crate::auth::BadBackendSetting;
+use crate::client::{self, Certificates, Client};
 use crate::config::OAuth2Config;
 
 /// The keys of one signer.

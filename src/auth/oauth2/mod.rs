@@ -12,8 +12,8 @@ mod tests;
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::BadBackendSetting;
 use super::backend::{Attempt, Backend, Deed, Known, Principal, Question, Verdict};
-use super::client::BadBackendSetting;
 use super::login::Refused;
 use crate::config::OAuth2Config;
 use claims::Rules;
@@ -29,6 +29,8 @@ pub struct Token {
     /// When it expires, in seconds since 1970.
     pub(super) expires: Option<u64>,
     scopes: Scopes,
+    /// It was genuine, and is good for nothing: this is said to whoever uses it.
+    lapsed: Option<BadToken>,
 }
 
 /// Why a token is refused; told in the log only.
@@ -68,6 +70,7 @@ impl OAuth2 {
         Ok(Self { keys: Keys::new(config)?, rules: Rules::new(config)? })
     }
 
+    /// What a token says. It may have lapsed.
     fn read(&self, token: &[u8]) -> Result<Known, BadToken> {
         let claims = self.keys.verified(token, Instant::now())?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -83,11 +86,14 @@ impl Backend for OAuth2 {
     /// The name that somebody gives does not count.
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Known, Refused> {
         let known = self.read(attempt.password.unwrap_or_default());
-        known.map_err(|bad| Refused::by(NAME, attempt.name, failed(&bad)))
+        known.and_then(good).map_err(|bad| Refused::by(NAME, attempt.name, failed(&bad)))
     }
 
     fn may(&self, who: &Principal, question: &Question) -> Verdict {
         let Some(token) = &who.token else { return false.into() };
+        if let Some(lapsed) = &token.lapsed {
+            return Verdict::Failed(format!("\"{lapsed}\"").into());
+        }
         let vhost = question.vhost.as_str();
         match &question.deed {
             Deed::Enter => token.scopes.enter(vhost),
@@ -103,6 +109,7 @@ impl Backend for OAuth2 {
         true
     }
 
+    /// As in RabbitMQ, one that has lapsed is taken, and then nothing may be done with it.
     fn renew(&self, secret: &[u8]) -> Result<Known, Refused> {
         self.read(secret).map_err(|bad| match bad {
             // With these RabbitMQ does not get as far as refusing.
@@ -118,6 +125,12 @@ impl Backend for OAuth2 {
             | BadToken::TooManyScopes => Refused::by(NAME, "", failed(&bad)),
         })
     }
+}
+
+/// Whoever comes in does so with a token that is good for something.
+fn good(known: Known) -> Result<Known, BadToken> {
+    let lapsed = known.token.as_ref().and_then(|token| token.lapsed.clone());
+    lapsed.map_or(Ok(known), Err)
 }
 
 fn failed(bad: &BadToken) -> String {

@@ -225,7 +225,7 @@ fn new_keys_are_looked_for_and_old_ones_forgotten_each_in_its_time() {
 /// What claims say at second 1000.
 fn read(config: &OAuth2Config, claims: Value) -> Result<Known, BadToken> {
     let claims: Map<String, Value> = serde_json::from_value(claims).expect("an object");
-    Rules::new(config).expect("good").read(&claims, 1000)
+    Rules::new(config).expect("good").read(&claims, 1000).and_then(good)
 }
 
 fn config() -> OAuth2Config {

@@ -50,6 +50,7 @@ impl Core {
     #[inline]
     pub(super) fn dispatch(&mut self, live: &Arc<LiveQueue>) {
         let Self { queue, outlets, effects, .. } = self;
+        let watchers = live.watched.now();
         // The outbox of the last delivery stays locked: the next one usually goes there too.
         let mut open: Option<(&Arc<Outbox>, Locked<'_>)> = None;
         while let Some(consumer) = queue.next_consumer(effects) {
@@ -65,8 +66,11 @@ impl Core {
             let who = || Stalled { queue: Arc::clone(live), consumer };
             if locked.offer(outlet, who).is_ok() {
                 let delivery = queue.deliver(consumer, effects);
-                locked.deliver(outlet, &delivery);
-                live.show(&delivery, outlet.outbox.connection, outlet.channel);
+                if watchers.is_nobody() {
+                    locked.deliver(outlet, &delivery);
+                } else {
+                    live.deliver_watched(watchers, locked, outlet, &delivery);
+                }
             } else {
                 queue.apply(Command::Busy(consumer), effects);
             }

@@ -17,11 +17,12 @@ impl LiveQueue {
         }
         let delivery = core.queue.fetch(no_ack, &mut core.effects);
         if let Some(delivery) = &delivery {
-            self.show(delivery, outbox.connection, channel);
+            let begun = self.begin_handing_out(delivery, outbox.connection, channel);
             let mut outbox = outbox.lock();
             if let Some(source) = outbox.add_source(channel, self) {
-                outbox.get_ok(channel, source, delivery, core.queue.ready());
+                let tag = outbox.get_ok(channel, source, delivery, core.queue.ready());
                 outbox.release_source(channel, source);
+                self.handed_out(begun, delivery, None, Some((channel, tag)));
             }
         }
         self.shared.memory.changed(before, core.queue.bytes_in_memory());

@@ -133,6 +133,9 @@ impl LiveQueue {
         let core = &mut *guard;
         let before = core.queue.bytes_in_memory();
         let delivery = core.queue.fetch(false, &mut core.effects);
+        if let Some(delivery) = &delivery {
+            self.handed_out_over_http(delivery);
+        }
         self.shared.memory.changed(before, core.queue.bytes_in_memory());
         let mut rest = Rest::default();
         self.carry_out(core, &mut rest, None);

@@ -1,7 +1,5 @@
 //! What a queue tells those who watch: consumers that come and go, and messages that it hands out.
 
-use std::sync::atomic::Ordering;
-
 use super::LiveQueue;
 use crate::broker::firehose::{self, Passing, Sight};
 use crate::broker::notices::Notice;
@@ -11,16 +9,9 @@ use crate::queue::Delivery;
 use crate::wire::table::Value;
 
 impl LiveQueue {
-    /// Shows a message on the firehose that is handed out, if that is on.
-    #[inline]
-    pub(super) fn show(&self, delivery: &Delivery, to: ConnectionId, channel: u16) {
-        if self.traced.load(Ordering::Relaxed) {
-            self.show_traced(delivery, to, channel);
-        }
-    }
-
+    /// Shows a message on the firehose that is handed out.
     #[cold]
-    fn show_traced(&self, delivery: &Delivery, to: ConnectionId, channel: u16) {
+    pub(super) fn show_on_firehose(&self, delivery: &Delivery, to: ConnectionId, channel: u16) {
         let Some(vhost) = self.vhost() else { return };
         if firehose::is_shown(&delivery.message) {
             return;

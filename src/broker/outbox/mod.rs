@@ -298,26 +298,28 @@ impl Locked<'_> {
         Err(Refusal::ChannelLimit)
     }
 
-    /// Pushes a delivery; [`Self::offer`] has said that it can be.
+    /// Pushes a delivery; [`Self::offer`] has said that it can be. Returns its tag.
     #[inline]
-    pub fn deliver(&mut self, outlet: &Outlet, delivery: &Delivery) {
+    pub fn deliver(&mut self, outlet: &Outlet, delivery: &Delivery) -> u64 {
         let max_payload = self.state.max_payload;
-        let Some(channel) = self.state.channel(outlet.channel) else { return };
+        let Some(channel) = self.state.channel(outlet.channel) else { return 0 };
         let tag = channel.hand_out(outlet.source, delivery, How::Delivered);
         let wire =
             encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
         self.out().deliver(&outlet.head, outlet.channel, wire, max_payload);
+        tag
     }
 
-    /// Answers basic.get.
-    pub fn get_ok(&mut self, number: u16, source: Source, delivery: &Delivery, left: usize) {
+    /// Answers basic.get. Returns the delivery's tag.
+    pub fn get_ok(&mut self, number: u16, source: Source, delivery: &Delivery, left: usize) -> u64 {
         let max_payload = self.state.max_payload;
-        let Some(channel) = self.state.channel(number) else { return };
+        let Some(channel) = self.state.channel(number) else { return 0 };
         let tag = channel.hand_out(source, delivery, How::Fetched);
         let wire =
             encode::Delivery { tag, redelivered: delivery.redelivered, message: &delivery.message };
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         self.out().get_ok(number, wire, left, max_payload);
+        tag
     }
 
     /// The broker ends a consumer, and tells the client if it can be told. Returns whether it can.

@@ -1,7 +1,8 @@
 //! Messages that wait at `x-delayed-message` exchanges until they are due.
 //!
 //! Each such exchange has a [`Schedule`]: the messages themselves are in the store, under a queue
-//! number of their own that nobody else knows; in memory is only when they are due ([`agenda`]).
+//! number of their own that nobody else knows; when they are due is in an [`agenda`], of which memory
+//! holds a part.
 //! What is not to survive a restart (a transient exchange, or no store) waits in memory. One task
 //! for the whole broker ([`run`]) waits for the next due time and lets messages go: they are
 //! routed on from their exchange and published, and forgotten in one transaction of the store: after
@@ -11,6 +12,7 @@
 //! whole nothing leaves it, so that the order is kept.
 
 mod agenda;
+mod scratch;
 mod task;
 
 use std::sync::Arc;
@@ -19,8 +21,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use agenda::Agenda;
 pub use agenda::Due;
+use agenda::{Agenda, Scratch};
+pub(super) use scratch::Nameless;
 pub(super) use task::Alarm;
 pub use task::run;
 
@@ -140,8 +143,13 @@ impl Schedule {
     ) -> Self {
         let (next_position, missing) = (found.next_position, found.away.count);
         let found_until = next_position;
-        let waiting = Waiting { next_position, missing, found_until, ..Waiting::default() };
         let stored = shared.store.clone().zip(row);
+        let agenda = if stored.is_some() {
+            Agenda::on(Arc::clone(&shared.scratch) as Arc<dyn Scratch>)
+        } else {
+            Agenda::default()
+        };
+        let waiting = Waiting { agenda, next_position, missing, found_until, ..Waiting::default() };
         Self { id, stored, shared: Arc::clone(shared), waiting: Mutex::new(waiting) }
     }
 
@@ -180,8 +188,9 @@ impl Schedule {
             }
         };
         waiting.agenda.insert(Due { at, position });
+        let untidy = waiting.agenda.wants_merge();
         drop(waiting);
-        self.shared.alarm.sooner(at);
+        self.shared.alarm.sooner(if untidy { 0 } else { at });
         safe_at
     }
 
@@ -193,7 +202,11 @@ impl Schedule {
 
     /// Messages that wait, in the order in which they are due, beginning behind `after`.
     pub(super) fn list(&self, after: Option<Due>, most: usize) -> Vec<Scheduled> {
-        let dues = self.waiting.lock().agenda.list(after, most);
+        let look = self.waiting.lock().agenda.look(after, most);
+        let dues = look.read().unwrap_or_else(|why| {
+            self.cannot_tell(&why);
+            Vec::new()
+        });
         let (mut messages, _) = self.messages(&dues);
         let of = |due: Due| {
             let message = messages.remove(&due.position)?;
@@ -205,6 +218,10 @@ impl Schedule {
     /// Takes a message out, so that it is never routed. False if it does not wait here.
     pub(super) fn cancel(&self, due: Due) -> bool {
         let removed = self.waiting.lock().agenda.remove(due);
+        let removed = removed.unwrap_or_else(|why| {
+            self.cannot_tell(&why);
+            false
+        });
         if removed {
             self.gone(due.position, Reason::Discarded, None);
         }
@@ -224,12 +241,13 @@ impl Schedule {
         if self.stored.is_some() && self.shared.memory.is_full() {
             return Some(now + NO_ROOM);
         }
-        let due = {
+        let mut due = Vec::new();
+        let all_known = {
             let mut waiting = self.waiting.lock();
             if waiting.missing > 0 {
                 return None;
             }
-            waiting.agenda.take_due(now, BATCH)
+            waiting.agenda.take_due(now, BATCH, &mut due)
         };
         let (mut messages, all_read) = self.messages(&due);
         let together = self.store().map(|store| store.begin());
@@ -250,7 +268,32 @@ impl Schedule {
         if let Some(together) = together {
             together.commit();
         }
+        if let Err(why) = all_known {
+            self.cannot_tell(&why);
+            return Some(now + LATER);
+        }
         self.waiting.lock().agenda.next()
+    }
+
+    fn cannot_tell(&self, why: &std::io::Error) {
+        tracing::error!(schedule = %self.id, "cannot read when messages are due: {why}");
+    }
+
+    /// Whether what the agenda has on disk should be tidied up.
+    fn is_untidy(&self) -> bool {
+        self.waiting.lock().agenda.wants_merge()
+    }
+
+    /// Tidies up what the agenda has on disk. Takes up to some seconds, during which messages come and
+    /// go.
+    fn tidy(&self) {
+        let begun = self.waiting.lock().agenda.begin_merge();
+        let Some(merge) = begun else { return };
+        let done = merge.carry_out();
+        let done = self.waiting.lock().agenda.merged(&merge, done);
+        if let Err(why) = done {
+            tracing::error!(schedule = %self.id, "cannot tidy up when messages are due: {why}");
+        }
     }
 
     /// Messages by their positions, and whether all that should be there could be read.
@@ -332,6 +375,8 @@ impl Schedule {
                 // What is not there any more is not waited for.
                 Some(_) | None => waiting.missing = 0,
             }
+            drop(waiting);
+            self.tidy();
         }
     }
 

@@ -57,6 +57,7 @@ pub async fn run(broker: Arc<Broker>) {
         if let Ok(Some(next)) = next {
             alarm.sooner(next);
         }
+        broker.tidy_schedules();
     }
 }
 
@@ -69,6 +70,16 @@ impl Broker {
             }
         }
         self.shared.alarm.sooner(0);
+    }
+
+    /// Sees to what agendas have on disk, while messages are let go.
+    fn tidy_schedules(&self) {
+        for vhost in self.vhosts() {
+            let untidy = vhost.schedules.all().into_iter().filter(|(_, each)| each.is_untidy());
+            for (_, schedule) in untidy {
+                tokio::task::spawn_blocking(move || schedule.tidy());
+            }
+        }
     }
 
     /// Lets go what is due, a batch of each schedule. Returns when to look next.

@@ -16,7 +16,7 @@ use crate::policy::{Class, Policy};
 use crate::protocol::fault::Code;
 use crate::protocol::request::{Binding, DeclareExchange};
 use crate::queue::options::{Declaration, Declared, QueueKind};
-use crate::topology::limits::{Limits, LimitsOf};
+use crate::topology::limits::{Limits, LimitsOf, VHOST_LIMITS};
 
 /// Takes the definitions of a whole broker.
 pub(super) async fn all(api: &Arc<Api>, file: &Fields, by: &str) -> Result<(), Problem> {
@@ -144,7 +144,7 @@ fn put_parameter(vhost: &Vhost, entry: &Fields) -> Result<(), Problem> {
     let fields = || value.as_object().cloned().unwrap_or_default();
     if component == Class::Operator.component() {
         vhost.put_policy(Class::Operator, Policy::read(Class::Operator, &name, &fields())?);
-    } else if component == "vhost-limits" {
+    } else if component == VHOST_LIMITS {
         for (limit, value) in fields() {
             vhost.set_limit(&limit, &value)?;
         }

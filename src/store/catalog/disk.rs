@@ -1,7 +1,7 @@
 //! The few things one does to files so that they are still there after a power cut.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,14 +40,12 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 /// Writes a file that is there whole and durably, or not at all: `<path>.tmp`, sync, rename, sync
 /// of the directory.
-pub(super) fn write_whole(path: &Path, parts: &[&[u8]]) -> Result<(), CatalogError> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CatalogError> {
     let temporary = with_suffix(path, ".tmp");
     let write = || {
-        let mut file = BufWriter::new(File::create(&temporary)?);
-        for part in parts {
-            file.write_all(part)?;
-        }
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()
     };
     write().map_err(CatalogError::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(CatalogError::io("rename", &temporary))?;

@@ -69,14 +69,6 @@ pub enum CatalogError {
         /// How one can tell.
         what: String,
     },
-    /// A snapshot is not one, or is not whole.
-    #[error("{} is no valid snapshot: {what}; the next older one is used if there is one", .file.display())]
-    BadSnapshot {
-        /// The snapshot.
-        file: PathBuf,
-        /// How one can tell.
-        what: String,
-    },
     /// An earlier write or sync went wrong.
     #[error(
         "an earlier write to the catalogue {} failed, so it takes no more; restart the broker",

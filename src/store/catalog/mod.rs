@@ -8,7 +8,7 @@
 //! [`open`] never leaves the caller with a database that may be wrong: every row carries a
 //! checksum, the rows together carry a tally, and the `seal` beside the database says how many
 //! batches it must hold at least. What does not fit is renamed to `<dir>.bad-<unix time>` and the
-//! caller rebuilds the rows from the newest [`snapshot`] and the log.
+//! caller rebuilds the rows from the newest snapshot (`janitor/snapshot.rs`) and the log.
 //!
 //! For the maintainer: a database is an `Engine` (bytes to bytes; `sled.rs`, `redb.rs`),
 //! `checked.rs` puts the rules above over any of them, `rows.rs` and `seal.rs` say how it lies on
@@ -26,7 +26,6 @@ mod redb;
 mod rows;
 mod seal;
 mod sled;
-pub mod snapshot;
 mod tally;
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Seal {
         for at in SLOTS {
             bytes[at..at + SLOT].copy_from_slice(&slot(kind, 0));
         }
-        disk::write_whole(&path, &[&bytes])?;
+        disk::write_whole(&path, &bytes)?;
         match Self::open(dir, kind)? {
             Some(seal) => Ok(seal),
             None => Err(CatalogError::damaged(&path, "it went away as it was made")),

@@ -64,6 +64,36 @@ pub(crate) trait DiskFile: Debug + Send + Sync {
     fn len(&self) -> io::Result<u64>;
 }
 
+/// A file that is read in parts, mostly from its front to its end.
+pub(crate) struct Window<'a> {
+    file: &'a dyn DiskFile,
+    /// Bytes that are read at a time.
+    part: usize,
+    bytes: Vec<u8>,
+    /// Where they stand in the file.
+    at: u64,
+}
+
+impl<'a> Window<'a> {
+    /// Reads so many bytes at a time.
+    pub(crate) fn new(file: &'a dyn DiskFile, part: usize) -> Self {
+        Self { file, part, bytes: Vec::new(), at: 0 }
+    }
+
+    /// The `len` bytes at an offset; fewer where the file ends.
+    pub(crate) fn look_at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let held = self.at..self.at + self.bytes.len() as u64;
+        if offset < held.start || offset + len as u64 > held.end {
+            self.bytes.resize(self.part.max(len), 0);
+            let read = self.file.read_at(&mut self.bytes, offset)?;
+            self.bytes.truncate(read);
+            self.at = offset;
+        }
+        let from = (offset - self.at) as usize;
+        Ok(&self.bytes[from..self.bytes.len().min(from + len)])
+    }
+}
+
 /// All bytes of a file.
 pub(crate) fn read_whole(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let len = usize::try_from(file.len()?).map_err(io::Error::other)?;

@@ -10,6 +10,9 @@ use std::iter::Peekable;
 
 use crate::store::format::run::{MAX_SPAN, Run};
 
+/// Marks of a run are no closer, in bytes: what stands between two is walked through each time.
+pub(crate) const MARKS: u32 = 16 << 10;
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cold {
@@ -25,7 +28,41 @@ pub(crate) struct ColdRun {
     /// Whether its messages are wanted back after a restart.
     pub(crate) lasting: bool,
     /// From which position on the last fetch left off, and where in the run that stands.
-    pub(crate) left_off: (u64, u32),
+    left_off: (u64, u32),
+    /// Messages that a fetch had to walk past, some of them: whoever wants single messages here and there
+    /// need not walk from the front each time.
+    marks: Vec<Mark>,
+}
+
+/// Where in a run a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Counted from the run's first position.
+    pub(crate) nth: u32,
+    pub(crate) at: u32,
+}
+
+impl ColdRun {
+    fn new(first: u64, run: Run, lasting: bool) -> Self {
+        Self { run, lasting, left_off: (first, 0), marks: Vec::new() }
+    }
+
+    /// From where on to look for a position; `first` is the run's.
+    pub(crate) fn near(&self, first: u64, position: u64) -> u32 {
+        let behind = self.marks.partition_point(|mark| first + u64::from(mark.nth) <= position);
+        let mark = behind.checked_sub(1).map_or(0, |last| self.marks[last].at);
+        let (upto, at) = self.left_off;
+        if upto <= position { at.max(mark) } else { mark }
+    }
+
+    fn mark(&mut self, new: Mark) {
+        let place = self.marks.partition_point(|mark| mark.at < new.at);
+        let (before, behind) = self.marks.split_at(place);
+        let near = |mark: &Mark| mark.at.abs_diff(new.at) < MARKS;
+        if !before.last().is_some_and(near) && !behind.first().is_some_and(near) {
+            self.marks.insert(place, new);
+        }
+    }
 }
 
 /// A run that lost messages.
@@ -45,8 +82,7 @@ impl Cold {
     /// Adds a run that has live messages. Returns the one that stood in its place.
     pub(crate) fn insert(&mut self, first: u64, run: Run, lasting: bool) -> Option<Run> {
         self.live += u64::from(run.live);
-        let new = ColdRun { run, lasting, left_off: (first, 0) };
-        let old = self.runs.insert(first, new)?.run;
+        let old = self.runs.insert(first, ColdRun::new(first, run, lasting))?.run;
         self.live -= u64::from(old.live);
         Some(old)
     }
@@ -63,12 +99,14 @@ impl Cold {
         self.runs.get(&first)
     }
 
-    /// Remembers where a fetch left off.
-    pub(crate) fn left_off(&mut self, first: u64, segment: u64, position: u64, at: u32) {
+    /// Remembers where a fetch left off: behind which position, and where that stands; and marks.
+    pub(crate) fn fetched(&mut self, run: (u64, u64), left_off: (u64, u32), marks: &[Mark]) {
+        let (first, segment) = run;
         if let Some(cold) = self.runs.get_mut(&first)
             && cold.run.segment == segment
         {
-            cold.left_off = (position, at);
+            cold.left_off = left_off;
+            marks.iter().for_each(|mark| cold.mark(*mark));
         }
     }
 
@@ -185,6 +223,32 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever was walked past before, a message is never in front of where it is looked for.
+        #[test]
+        fn near_a_position_is_not_behind_it(
+            walks in proptest::collection::vec((0u32..500, 1u32..500), 0..20),
+            position in 0u32..500,
+        ) {
+            const BYTES: u32 = 400;
+            let (first, live) = (7, 500);
+            let run = Run {
+                segment: 1, offset: 64, bytes: live * BYTES, span: live - 1, stored: live, live,
+                bodies: 0, timed: false, bits: None,
+            };
+            let mut cold = Cold::default();
+            assert!(cold.insert(first, run, true).is_none());
+            for (from, count) in walks {
+                let past: Vec<Mark> =
+                    (from..(from + count).min(500)).map(|nth| Mark { nth, at: nth * BYTES }).collect();
+                let end = (from + count).min(500);
+                cold.fetched((first, 1), (first + u64::from(end), end * BYTES), &past);
+                cold.fetched((first, 2), (0, 1 << 20), &past);
+            }
+            let run = cold.get(first).expect("it is there");
+            prop_assert!(run.near(first, first + u64::from(position)) <= position * BYTES);
+            prop_assert!(run.marks.windows(2).all(|two| two[0].at + MARKS <= two[1].at));
+        }
+
         #[test]
         fn it_is_an_ordered_set(
             of in proptest::collection::vec(0u8..6, 0..100),

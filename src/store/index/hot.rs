@@ -61,6 +61,10 @@ impl Hot {
         let in_order =
             self.ring.back().is_none_or(|(last, at)| *last < position && at.file <= spot.file);
         if in_order {
+            if self.ring.len() == self.ring.capacity() {
+                // Not twice as much: there are hundreds of thousands of them.
+                self.ring.reserve_exact(FEW_HOLES + self.ring.len() / 4);
+            }
             self.ring.push_back((position, spot));
             self.ring_live += 1;
             self.late.is_empty() || self.late.remove(&position).is_none()
@@ -123,8 +127,9 @@ impl Hot {
 
     /// Everything in log files up to this one, in order.
     pub(crate) fn up_to_file(&self, file: u64) -> Vec<(u64, Spot)> {
-        let ring = self.ring.iter().take_while(|(_, spot)| u64::from(spot.file) <= file);
-        let mut found: Vec<_> = ring.filter(|(_, spot)| spot.len > 0).copied().collect();
+        let end = self.ring.partition_point(|(_, spot)| u64::from(spot.file) <= file);
+        let mut found = Vec::with_capacity(end.min(self.ring_live));
+        found.extend(self.ring.range(..end).filter(|(_, spot)| spot.len > 0).copied());
         let from_ring = found.len();
         let late = self.late.iter().filter(|(_, spot)| u64::from(spot.file) <= file);
         found.extend(late.map(|(position, spot)| (*position, *spot)));

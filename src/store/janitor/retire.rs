@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Flush, Janitor, READY};
-use crate::store::disk::{DiskFile, read_whole};
+use crate::store::disk::{DiskFile, Window};
 use crate::store::error::{Failure, Tried};
 use crate::store::format::file_header::seed;
 use crate::store::format::read::{Flaw, Found, View, look};
@@ -18,6 +18,14 @@ use crate::store::shared::Shared;
 
 /// How often the last few appends are flushed to have nobody refer to the oldest file any more.
 const FLUSHES: usize = 3;
+/// How much of a file is read at a time, if that does not mean to read it again and again.
+const PART: usize = 256 << 10;
+
+/// Messages of several queues lie across each other: then all of the file is held.
+fn part_to_read(survivors: &[Survivor], len: u64) -> usize {
+    let in_order = survivors.is_sorted_by_key(|survivor| survivor.spot.offset());
+    if in_order { PART } else { usize::try_from(len).unwrap_or(usize::MAX) }
+}
 
 impl Janitor {
     /// Clears the oldest log file, if there are enough. Returns whether it did.
@@ -90,12 +98,14 @@ impl Janitor {
         survivors: &[Survivor],
     ) -> Result<(), Failure> {
         let path = log::path(&self.shared.options.dir, file);
-        let bytes = read_whole(handle).or_failure("read", &path)?;
+        let len = handle.len().or_failure("look at", &path)?;
+        let mut window = Window::new(handle, part_to_read(survivors, len));
         let mut segment = self.new_segment()?;
         for survivor in survivors {
             let at = survivor.spot.offset();
             let damaged = |flaw| Failure::damaged(&path, at, flaw);
-            let bytes = bytes.get(at as usize..).unwrap_or_default();
+            let len = survivor.spot.len as usize;
+            let bytes = window.look_at(at, len).or_failure("read", &path)?;
             let raw = match look(bytes, seed(file)) {
                 Found::Record(raw) => raw,
                 Found::End => return Err(damaged(Flaw::Ends)),

@@ -68,6 +68,8 @@ pub(super) struct Gathering {
     pub(super) batch_began: u64,
     /// How many marks were wanted.
     pub(super) marks: u64,
+    /// How many transactions have begun and not ended.
+    pub(super) open: usize,
     /// No more room until some log files are cleared.
     pub(super) too_many_files: bool,
     /// No more room until the disk has some.
@@ -155,6 +157,7 @@ impl Gathering {
     pub(super) fn settle(&mut self, together: u64, committed: bool) {
         let lsn = self.next;
         self.next += 1;
+        self.open -= 1;
         let mut encoder = self.encoder(lsn, Bond::Transaction(together));
         if committed { encoder.commit() } else { encoder.abandon() }
     }

@@ -18,11 +18,15 @@ use crate::store::waiting::{Asked, Registration};
 
 /// How long the writer stays half awake after its last work. While it is, appending wakes nobody.
 const DOZE: Duration = Duration::from_secs(1);
+/// How long the end waits for transactions, which are at most a few queues' turns.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(crate) struct Inbox {
     state: Mutex<Gathering>,
     wake: Condvar,
+    /// The last open transaction has ended.
+    settled: Condvar,
     full: AtomicBool,
     room: usize,
     lazy: Duration,
@@ -67,6 +71,7 @@ impl Inbox {
             shareable_from: next,
             batch_began: next,
             marks: 0,
+            open: 0,
             too_many_files: false,
             disk_full: false,
             janitor_waits: false,
@@ -74,8 +79,8 @@ impl Inbox {
             closing: false,
             failed: false,
         };
-        let (wake, full) = (Condvar::new(), AtomicBool::new(false));
-        Self { state: Mutex::new(state), wake, full, room, lazy, eager }
+        let (wake, settled, full) = (Condvar::new(), Condvar::new(), AtomicBool::new(false));
+        Self { state: Mutex::new(state), wake, settled, full, room, lazy, eager }
     }
 
     /// Puts records in; `group`ed ones count only together.
@@ -105,6 +110,7 @@ impl Inbox {
         let mut state = self.state.lock();
         if *together == 0 {
             *together = state.next;
+            state.open += 1;
         }
         state.push(record, Bond::Transaction(*together));
         let position = LogPosition(state.next - 1);
@@ -116,9 +122,27 @@ impl Inbox {
     pub(crate) fn settle(&self, together: u64, committed: bool) -> LogPosition {
         let mut state = self.state.lock();
         state.settle(together, committed);
+        if state.open == 0 {
+            self.settled.notify_all();
+        }
         let position = LogPosition(state.next - 1);
         self.appended(state);
         position
+    }
+
+    /// Waits until all transactions have ended: somebody is in the midst of each.
+    pub(crate) fn wait_until_settled(&self) {
+        let mut state = self.state.lock();
+        let until = Instant::now() + PATIENCE;
+        while state.open > 0 && !state.failed {
+            if self.settled.wait_until(&mut state, until).timed_out() {
+                tracing::error!(
+                    open = state.open,
+                    "the store does not wait for transactions any longer"
+                );
+                return;
+            }
+        }
     }
 
     /// Something was put in.

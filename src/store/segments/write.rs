@@ -11,7 +11,7 @@ use crate::store::format::read::Content;
 use crate::store::format::record::{Encoder, Place, flag, seal};
 
 /// Bytes that are gathered before they are written.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
 
 /// A segment that is being written.
 pub(crate) struct SegmentWriter {
@@ -48,7 +48,7 @@ impl SegmentWriter {
     ) -> Result<Self, Failure> {
         let unfinished = super::unfinished(&data, segment);
         let handle = disk.create(&unfinished).or_failure("create", &unfinished)?;
-        let (chunk, at) = (Vec::with_capacity(CHUNK), LEN as u64);
+        let (chunk, at) = (Vec::with_capacity(2 * CHUNK), LEN as u64);
         let runs = Runs::new(segment);
         Ok(Self { disk, data, segment, store, unfinished, handle, chunk, at, runs })
     }

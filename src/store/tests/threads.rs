@@ -1,6 +1,7 @@
 //! The store with its threads, on a real disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
 
@@ -69,6 +70,28 @@ fn many_publish_and_each_hears_of_its_own() {
     }
 }
 
+/// An orderly stop lost acks: the store was closed while a dead letter was between two queues.
+#[test]
+fn what_is_under_way_arrives_before_the_store_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    let together = store.begin();
+    together.append(new(1, 0, &message(b"on its way")));
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            store.close();
+            closed.send(()).unwrap();
+        });
+        let early = is_closed.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "it waits for the transaction");
+        together.commit();
+    });
+    drop(store);
+    let (store, _) = Store::open(Options::new(dir.path())).unwrap();
+    assert_eq!(all(&store, 1).into_keys().collect::<Vec<_>>(), [0]);
+}
+
 #[test]
 fn who_waits_alone_commits_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -135,7 +158,7 @@ fn what_nobody_waits_for_is_durable_soon() {
     let (store, _) = Store::open(Options::new(dir.path())).unwrap();
     let last = store.append(new(1, 0, &message(b"x")));
     // Nobody asks; the test itself gives up after a while.
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let patience = std::time::Instant::now() + Duration::from_secs(20);
     while store.durable_position() < last && std::time::Instant::now() < patience {
         std::thread::yield_now();
     }

@@ -4,7 +4,6 @@ mod conformance;
 mod crash;
 mod damage;
 mod refusals;
-mod snapshots;
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Requests to those who are asked: a bound on time and size, and the certificates that count.
+//! HTTP as a client: a bound on time and size, and the certificates that count.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -14,10 +14,10 @@ const LONGEST_ANSWER: u64 = 1 << 20;
 /// How often a request is sent again whose connection was closed meanwhile, as RabbitMQ does.
 const RETRIES: usize = 3;
 
-/// Why somebody cannot be asked at all.
+/// A setting with which nobody can be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {why}")]
-pub struct BadBackendSetting {
+pub struct BadClientSetting {
     /// The setting.
     pub setting: &'static str,
     /// What is wrong with it.
@@ -25,39 +25,24 @@ pub struct BadBackendSetting {
 }
 
 /// Whom to believe, and what to show.
-pub(super) struct Certificates<'a> {
-    pub(super) verify: VerifyPeer,
-    pub(super) ca: (&'static str, &'a Path),
+pub(crate) struct Certificates<'a> {
+    pub(crate) verify: VerifyPeer,
+    pub(crate) ca: (&'static str, &'a Path),
     /// A certificate and its key.
-    pub(super) own: Option<[(&'static str, &'a Path); 2]>,
+    pub(crate) own: Option<[(&'static str, &'a Path); 2]>,
 }
 
-/// What came back.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
-}
-
-/// Why nothing did, as RabbitMQ has it where it is told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct NoAnswer(pub(super) String);
-
-/// Something that asks over HTTP.
-pub(super) struct Client {
-    agent: ureq::Agent,
-}
-
-impl Client {
-    pub(super) fn new(
-        certificates: &Certificates<'_>,
+impl Certificates<'_> {
+    /// What sends requests, each of which may take so long, and so long of that for its connection.
+    pub(crate) fn agent(
+        &self,
         timeout: Duration,
         connect: Duration,
-    ) -> Result<Self, BadBackendSetting> {
+    ) -> Result<ureq::Agent, BadClientSetting> {
         let mut tls = TlsConfig::builder()
-            .disable_verification(certificates.verify == VerifyPeer::None)
-            .root_certs(roots(certificates.ca)?);
-        if let Some(own) = &certificates.own {
+            .disable_verification(self.verify == VerifyPeer::None)
+            .root_certs(roots(self.ca)?);
+        if let Some(own) = &self.own {
             tls = tls.client_cert(own_certificate(own)?);
         }
         let agent = ureq::Agent::config_builder()
@@ -69,14 +54,40 @@ impl Client {
             .timeout_connect(Some(connect))
             .tls_config(tls.build())
             .build();
-        Ok(Self { agent: agent.into() })
+        Ok(agent.into())
+    }
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// Why nothing did, as RabbitMQ has it where it is told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoAnswer(pub(crate) String);
+
+/// Something that asks over HTTP.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+}
+
+impl Client {
+    pub(crate) fn new(
+        certificates: &Certificates<'_>,
+        timeout: Duration,
+        connect: Duration,
+    ) -> Result<Self, BadClientSetting> {
+        Ok(Self { agent: certificates.agent(timeout, connect)? })
     }
 
-    pub(super) fn get(&self, url: &str) -> Result<Answer, NoAnswer> {
+    pub(crate) fn get(&self, url: &str) -> Result<Answer, NoAnswer> {
         self.patiently(|agent| agent.get(url).call())
     }
 
-    pub(super) fn post(&self, url: &str, form: &str) -> Result<Answer, NoAnswer> {
+    pub(crate) fn post(&self, url: &str, form: &str) -> Result<Answer, NoAnswer> {
         let content_type = "application/x-www-form-urlencoded";
         self.patiently(|agent| agent.post(url).content_type(content_type).send(form))
     }
@@ -119,7 +130,7 @@ fn no_answer(error: &ureq::Error) -> NoAnswer {
     })
 }
 
-fn roots((setting, file): (&'static str, &Path)) -> Result<RootCerts, BadBackendSetting> {
+fn roots((setting, file): (&'static str, &Path)) -> Result<RootCerts, BadClientSetting> {
     if file.as_os_str().is_empty() {
         return Ok(RootCerts::WebPki);
     }
@@ -129,7 +140,7 @@ fn roots((setting, file): (&'static str, &Path)) -> Result<RootCerts, BadBackend
 
 fn own_certificate(
     [(setting, certificate), (key_setting, key)]: &[(&'static str, &Path); 2],
-) -> Result<Option<ClientCert>, BadBackendSetting> {
+) -> Result<Option<ClientCert>, BadClientSetting> {
     if certificate.as_os_str().is_empty() {
         return Ok(None);
     }
@@ -142,7 +153,7 @@ fn own_certificate(
 fn certificates_of(
     setting: &'static str,
     file: &Path,
-) -> Result<Vec<Certificate<'static>>, BadBackendSetting> {
+) -> Result<Vec<Certificate<'static>>, BadClientSetting> {
     let pem = read(setting, file)?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
@@ -159,11 +170,11 @@ fn certificates_of(
 }
 
 /// A file that a setting names.
-pub(super) fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, BadBackendSetting> {
+pub(crate) fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, BadClientSetting> {
     std::fs::read(file).map_err(|error| unusable(setting, file, &error.to_string()))
 }
 
 /// A file that a setting names and that is of no use.
-pub(super) fn unusable(setting: &'static str, file: &Path, why: &str) -> BadBackendSetting {
-    BadBackendSetting { setting, why: format!("{}: {why}", file.display()) }
+pub(crate) fn unusable(setting: &'static str, file: &Path, why: &str) -> BadClientSetting {
+    BadClientSetting { setting, why: format!("{}: {why}", file.display()) }
 }
