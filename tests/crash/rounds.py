@@ -38,7 +38,7 @@ def arguments(description):
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32),
                         help="what is drawn at random follows from it, but for the timing")
-    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/warren")
+    parser.add_argument("--binary", type=lambda path: Path(path).resolve(), default=ROOT / "target/release/warren")
     parser.add_argument("--dir", type=Path, default=roomy(), help="where to work")
     return parser
 
