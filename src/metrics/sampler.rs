@@ -145,7 +145,12 @@ impl Sampler {
         let vhosts = broker.vhosts();
         let (mut queues, mut exchanges, mut flows) = (Vec::new(), Vec::new(), Vec::new());
         for vhost in &vhosts {
-            vhost.each_queue(|queue| queues.push((queue.id, of_queue(&queue.counts()))));
+            vhost.each_queue(|queue| {
+                let numbers = of_queue(&queue.counts());
+                if has_happened(&numbers) {
+                    queues.push((queue.id, numbers));
+                }
+            });
             vhost.tidy_exchange_traffic();
             vhost.exchange_traffic.each(|which, numbers| {
                 exchanges.push(((vhost.name.clone(), which), numbers));
@@ -196,6 +201,10 @@ impl Sampler {
     }
 }
 
+fn has_happened(numbers: &[u64]) -> bool {
+    numbers.iter().any(|number| *number != 0)
+}
+
 /// Keeps the numbers of those at which anything ever happened, and forgets those that are gone.
 fn keep<K: Hash + Eq, const N: usize>(
     histories: &mut HashMap<K, History<N>>,
@@ -209,7 +218,7 @@ fn keep<K: Hash + Eq, const N: usize>(
                 history.push(at, values);
                 histories.insert(key, history);
             }
-            None if values.iter().any(|value| *value != 0) => {
+            None if has_happened(&values) => {
                 keep_one(histories, key, at, values);
             }
             None => {}
