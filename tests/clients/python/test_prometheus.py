@@ -34,7 +34,7 @@ def test_everything_exposed_can_be_parsed(port, path, queue):
     families = scrape(port, path)
     assert families
     for family in families:
-        assert family.documentation and family.type in ("counter", "gauge"), family
+        assert family.documentation and family.type in ("counter", "gauge", "histogram"), family
 
 
 def test_numbers_move_with_the_messages(port, channel, queue):
