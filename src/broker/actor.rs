@@ -18,8 +18,9 @@ task_local! {
 }
 
 /// Runs a task that may say, in [`act_as`], for whom it acts.
-pub async fn acting<F: Future>(task: F) -> F::Output {
-    ACTOR.scope(RefCell::default(), task).await
+/// Not an `async fn`, whose future would hold the task's twice.
+pub fn acting<F: Future>(task: F) -> impl Future<Output = F::Output> {
+    ACTOR.scope(RefCell::default(), task)
 }
 
 /// The same of what runs on a thread of its own, for whoever acts now.
