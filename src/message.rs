@@ -314,9 +314,8 @@ impl fmt::Debug for Message {
 mod tests {
     use super::*;
 
-    #[test]
-    fn parts_come_back_as_they_went_in() {
-        let message = Message::from_parts(Parts {
+    fn plain() -> Message {
+        Message::from_parts(Parts {
             exchange: b"logs",
             routing_key: b"a.b",
             header: b"0123456789abcd",
@@ -325,7 +324,12 @@ mod tests {
             priority: 3,
             expires: true,
             died: false,
-        });
+        })
+    }
+
+    #[test]
+    fn parts_come_back_as_they_went_in() {
+        let message = plain();
         assert_eq!(message.exchange(), b"logs");
         assert_eq!(message.routing_key(), b"a.b");
         assert_eq!(message.header(), b"0123456789abcd");
@@ -337,18 +341,6 @@ mod tests {
 
     #[test]
     fn a_note_changes_nothing_else() {
-        let plain = || {
-            Message::from_parts(Parts {
-                exchange: b"logs",
-                routing_key: b"a.b",
-                header: b"0123456789abcd",
-                body: b"hello",
-                persistent: true,
-                priority: 3,
-                expires: true,
-                died: false,
-            })
-        };
         assert_eq!((plain().shown(), plain().published_in()), (Shown::Unknown, None));
         let noted = plain().noting(7);
         let again = noted.noting(u64::MAX);

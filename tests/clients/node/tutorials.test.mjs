@@ -144,7 +144,7 @@ test('7: confirms for a batch', async (t) => {
   assert.deepEqual(await drain(channel, orders), Array.from({ length: 500 }, (_, n) => `${n}`));
 });
 
-test('7: a refused message is told to its sender', { todo: 'length limits are still to come' }, async (t) => {
+test('7: a refused message is told to its sender', async (t) => {
   const b = broker(t);
   const channel = await b.confirmChannel();
   const small = await b.queue(channel, 'small', { maxLength: 1, overflow: 'reject-publish' });
